@@ -1,0 +1,406 @@
+"""What can happen to the box, as values.
+
+Adapters post events; only `step` decides what they mean. Every event carries its own time `at`, in seconds of the
+monotonic clock, so that a machine fed with a list of events needs no clock and no sleep. Times of what was *heard*
+(`start`) are on the same clock: the application maps stream samples to it before it posts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Leg(StrEnum):
+    """Whose audio: told by the direction of power, never by level."""
+
+    FAR = "far"
+    NEAR = "near"
+    UNCERTAIN = "uncertain"
+
+
+class TapAudio(StrEnum):
+    """What the tap's audio channels carry."""
+
+    VI = "vi"
+    MIX = "mix"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened at `at` (monotonic seconds)."""
+
+    at: float
+
+
+# --- the box and its clock
+
+
+@dataclass(frozen=True, slots=True)
+class Booted(Event):
+    """The process started and has read its spool and ledger back.
+
+    `boot` is the box's own random boot id; `private` is what the ledger last said; `seed` are 16 random bytes from
+    which recording ids and jitter are derived, so that the machine itself stays deterministic.
+    """
+
+    boot: str
+    seed: bytes
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClockTold(Event):
+    """Wall time now, in seconds since 1970, and whether it can be trusted (P11)."""
+
+    wall: float
+    synced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Woke(Event):
+    """A deadline asked for with `WakeAt` has come."""
+
+    tag: str
+
+
+# --- the tap and the line
+
+
+@dataclass(frozen=True, slots=True)
+class TapHello(Event):
+    """The tap introduced itself: at its start, and on the first PING after a silence."""
+
+    boot: str
+    serial: str
+    audio: TapAudio
+
+
+@dataclass(frozen=True, slots=True)
+class LineTold(Event):
+    """The tap's view of the line, on every change and each second."""
+
+    off_hook: bool
+    ring: bool
+    seizure: int
+
+
+@dataclass(frozen=True, slots=True)
+class TapGone(Event):
+    """The tap's port closed or failed; it may come back by itself."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flashed(Event):
+    """A hook flash of `ms` milliseconds: hold, transfer, conference."""
+
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pulsed(Event):
+    """One digit dialled by loop interruptions."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineBroke(Event):
+    """A short interruption of the line that is neither a hang-up nor a flash."""
+
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlayConnected(Event):
+    """The tap's answer to `ConnectPlay(on=True)`: the play transformer is on the line, or why not."""
+
+    ok: bool
+    why: str = ""
+
+
+# --- hearing
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHeard(Event):
+    """A key (DTMF digit) is or was held; `start` identifies it over its updates.
+
+    Told when decided, when 60 ms and 100 ms were reached, and when released (`final`). `level_dbm0` and `twist_db` and
+    `cos_phi` are the evidence that the consent record keeps.
+    """
+
+    key: str
+    leg: Leg
+    start: float
+    held_s: float
+    level_dbm0: float
+    twist_db: float
+    cos_phi: float
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToneHeard(Event):
+    """A network tone: dial, ringback, busy, congestion, fax, ...; `cycles` counts clean cadence cycles."""
+
+    name: str
+    leg: Leg
+    cycles: int
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan(Event):
+    """Speech set in on a leg (on `uncertain` where legs cannot be told apart)."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded(Event):
+    """Speech paused on a leg."""
+
+    leg: Leg
+
+
+# --- audio
+
+
+@dataclass(frozen=True, slots=True)
+class AudioGone(Event):
+    """No audio comes from the device."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioCame(Event):
+    """Audio comes (again)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkPassed(Event):
+    """The announcement's mark has left the loudspeaker side of the device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played(Event):
+    """A sound was played to its end."""
+
+    sound: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayFailed(Event):
+    """A sound could not be played, or not to its end."""
+
+    sound: str
+    why: str
+
+
+# --- the panel
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonMoved(Event):
+    """A raw edge of the button, bounces included."""
+
+    down: bool
+
+
+# --- disk
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDurable(Event):
+    """A ledger entry's fsync has returned."""
+
+    ticket: int
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileDurable(Event):
+    """A file of a recording is durable under its name."""
+
+    recording: str
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingClosed(Event):
+    """A recording's manifest is durable; `names` are all its files, the manifest last."""
+
+    recording: str
+    manifest_hash: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingGone(Event):
+    """A recording's folder was renamed to `.gone` durably: nothing of it can come back."""
+
+    recording: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeDurable(Event):
+    """A signed revocation is on disk and may be sent."""
+
+    recording: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptDurable(Event):
+    """The archive's receipt stands beside its recording."""
+
+    recording: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilesListed(Event):
+    """What a recording consists of on disk, in sending order, the manifest last."""
+
+    recording: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFailed(Event):
+    """Something could not be written or read; `recording` names which one it touched, `what` never its content."""
+
+    what: str
+    recording: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceTold(Event):
+    """Bytes free for recordings, the reserve already taken off (negative below it)."""
+
+    free_bytes: int
+
+
+# --- uplink
+
+
+@dataclass(frozen=True, slots=True)
+class Connected(Event):
+    """The broker accepted the box."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected(Event):
+    """The broker is out of reach."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSent(Event):
+    """The broker took a file (which is no promise that anybody has it)."""
+
+    recording: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailed(Event):
+    """The broker refused a file, or it cannot be sent as it is; `permanent` if trying again cannot help."""
+
+    recording: str
+    name: str
+    why: str
+    permanent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed(Event):
+    """The archive has these files of a recording (names; cumulative)."""
+
+    recording: str
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Event):
+    """The archive keeps the recording durably: the only word that lets the box forget."""
+
+    recording: str
+    manifest_hash: str
+    copies: int
+    epoch: str
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Missing(Event):
+    """The archive has the manifest and misses these files."""
+
+    recording: str
+    manifest_hash: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Event):
+    """The archive refuses the recording."""
+
+    recording: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveDestroyed(Event):
+    """The archive destroyed what it had of a recording."""
+
+    recording: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSynced(Event):
+    """The archive has the ledger without gaps up to `seq`."""
+
+    seq: int
+    hash: str
+
+
+# --- recovery
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFound(Event):
+    """A recording's folder found at start, with what recovery must know to choose its rule."""
+
+    recording: str
+    boot: str
+    seizure: int
+    gone: bool
+    has_keys: bool
+    has_manifest: bool
+    manifest_hash: str
+    consented: bool
+    ended_by_ledger: str
+    closed_in_ledger: bool
+    receipted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeFound(Event):
+    """A revocation found at start that the archive has not answered yet."""
+
+    recording: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowFound(Event):
+    """A row of the catalog found at start."""
+
+    recording: str
+    state: str
+    attempts: int
+    reason: str
