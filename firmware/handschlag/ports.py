@@ -176,8 +176,16 @@ class Spool(Protocol):
         """Write last details, clip lists and manifest, wipe the key. Posts RecordingClosed."""
         ...
 
-    def destroy(self, recording: str, reason: str, *, revoke: bool, ledger_seq: int) -> None:
-        """Wipe the key now; rename to `.gone`, then remove. Posts RecordingGone, then RevokeDurable if `revoke`."""
+    def destroy(self, recording: str) -> None:
+        """Wipe the key now; rename the folder to `.gone` durably. Posts RecordingGone (also when it was gone before)."""
+        ...
+
+    def sign_revoke(self, recording: str, reason: str, *, ledger_seq: int) -> None:
+        """Write `revoke/<recording>.jws` durably. Posts RevokeDurable."""
+        ...
+
+    def remove_gone(self, recording: str) -> None:
+        """Remove a `.gone` folder: keys.json first, then the rest; nothing there is no error."""
         ...
 
     def finish_interrupted(self, recording: str, *, ledger_seq: int, ledger_hash: str) -> None:

@@ -68,6 +68,11 @@ class Listen(Effect):
     on: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ReadGauges(Effect):
+    """Read clock and free space: come back as `ClockTold` and `SpaceTold`."""
+
+
 # --- lamps
 
 
@@ -180,11 +185,29 @@ class CloseRecording(Effect):
 
 @dataclass(frozen=True, slots=True)
 class DestroyRecording(Effect):
-    """Wipe the key, take the folder away, and (`revoke`) sign the revocation for the archive."""
+    """Wipe the key at once and take the folder away by a durable rename: comes back as `RecordingGone`.
+
+    The renamed folder stays as a reminder until the ledger, and the revocation where there is one, are durable;
+    then `RemoveGone` removes it.
+    """
+
+    recording: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignRevoke(Effect):
+    """Sign the revocation for the archive and write it durably: comes back as `RevokeDurable`."""
 
     recording: str
     reason: str
-    revoke: bool
+    ledger_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveGone(Effect):
+    """Remove what a destroyed recording left: its wrapped keys first, then the rest."""
+
+    recording: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,7 +243,7 @@ class RecordingClosed(Event):
 
 @dataclass(frozen=True, slots=True)
 class RecordingGone(Event):
-    """A recording's folder was renamed to `.gone` durably: nothing of it can come back."""
+    """A recording's folder was renamed to `.gone` durably: its audio can never be had from here again."""
 
     recording: str
 
