@@ -374,7 +374,11 @@ class LedgerSynced(Event):
 
 @dataclass(frozen=True, slots=True)
 class FolderFound(Event):
-    """A recording's folder found at start, with what recovery must know to choose its rule."""
+    """A recording's folder found at start, with what recovery must know to choose its rule.
+
+    `boot` and `seizure` are of the tap, from the head. `ended_by_ledger` is the kind of the ledger entry that ended it
+    (withdrawn, destroyed, purged, expired, or "") and `ended_seq` its number.
+    """
 
     recording: str
     boot: str
@@ -385,6 +389,7 @@ class FolderFound(Event):
     manifest_hash: str
     consented: bool
     ended_by_ledger: str
+    ended_seq: int
     closed_in_ledger: bool
     receipted: bool
 

@@ -1,0 +1,580 @@
+"""Getting recordings to the archive: what is sent when, and what is done with the answers.
+
+A broker's acknowledgement means nothing here; only the archive's receipt moves a recording on. During a call the head,
+the first details and the clips are sent as they become durable; keys, lists and manifest follow when the recording is
+closed and the ledger has it, so that a withdrawal during the call leaves no wrapped key anywhere but on the box.
+Revocations go before everything. Nothing is ever given up: without a receipt the manifest is sent again, with
+full-jitter back-off; a recording that the archive refuses five times is set aside and blocks nobody.
+
+Only few recordings are `active` at a time; the rest waits in `queue`, by recording id, that is by age.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from handschlag.core.effects import (
+    DropRevoke,
+    DropRow,
+    Effect,
+    KeepReceipt,
+    ListFiles,
+    Record,
+    SaveRow,
+    Send,
+    SendLedger,
+    Value,
+    WakeAt,
+    WriteKeys,
+)
+from handschlag.core.events import (
+    ArchiveDestroyed,
+    Booted,
+    Connected,
+    Disconnected,
+    EntryDurable,
+    Event,
+    FileDurable,
+    FileSent,
+    FilesListed,
+    FolderFound,
+    LedgerSynced,
+    Missing,
+    Progressed,
+    ReceiptDurable,
+    RecordingClosed,
+    RecordingGone,
+    Refused,
+    RevokeDurable,
+    RevokeFound,
+    RowFound,
+    SendFailed,
+    Stored,
+    Woke,
+)
+
+IN_FLIGHT = 8
+WITHOUT_PROGRESS = 256
+ACTIVE_AT_MOST = 3
+RECEIPT_TIMEOUT_S = 12.0
+BACK_OFF_S = (2.0, 900.0)
+REFUSALS_AT_MOST = 5
+LEDGER_BATCH = 200
+LEDGER_TIMEOUT_S = 15.0
+MANIFEST = "manifest.jws"
+REVOKE = "revoke.jws"
+LEDGER_ROW = "ledger"
+LIVE_NAMES = ("head.json", "details.0")
+OLD_BACKLOG_S = 86400.0
+
+
+class Stage(StrEnum):
+    """Where an active recording stands."""
+
+    LIVE = "live"  # its call is running
+    CLOSING = "closing"  # its manifest is durable, the ledger's `closed` is not yet
+    LISTING = "listing"  # its file names are being read from disk
+    SENDING = "sending"
+    WAITING = "waiting"  # the manifest was sent
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A recording whose files are on their way; `unanswered` were taken by the broker, not yet named by `progress`."""
+
+    stage: Stage
+    to_send: tuple[str, ...] = ()
+    in_flight: frozenset[str] = frozenset()
+    sent: frozenset[str] = frozenset()
+    unanswered: frozenset[str] = frozenset()
+    manifest_hash: str = ""
+    ticket: int = 0
+    attempts: int = 0
+    refusals: int = 0
+    hold_until: float = 0.0
+    receipt: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A closed recording that waits for its turn; with `manifest_only` its files are believed to be there."""
+
+    manifest_hash: str
+    since: float
+    due_at: float
+    attempts: int = 0
+    refusals: int = 0
+    manifest_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """A revocation that the archive has not answered yet."""
+
+    due_at: float
+    attempts: int = 0
+    in_flight: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryState:
+    """Everything the delivery machine remembers."""
+
+    connected: bool = False
+    seed: bytes = b""
+    draws: int = 0
+    ticket: int = 1
+    active: Mapping[str, Active] = field(default_factory=dict)
+    held_back: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    queue: Mapping[str, Queued] = field(default_factory=dict)
+    revokes: Mapping[str, Revoke] = field(default_factory=dict)
+    aside: frozenset[str] = frozenset()
+    hints: Mapping[str, RowFound] = field(default_factory=dict)
+    ledger_durable: int = 0
+    ledger_acked: int = 0
+    ledger_asked_at: float | None = None
+    receipts: int = 0
+
+
+def backlog(state: DeliveryState) -> int:
+    """How many closed recordings have no receipt yet."""
+    return len(state.queue) + sum(1 for a in state.active.values() if a.stage is not Stage.LIVE)
+
+
+def backlog_warning(state: DeliveryState, at: float) -> bool:
+    """Whether something waits for too long, or was set aside."""
+    return bool(state.aside) or any(at - q.since > OLD_BACKLOG_S for q in state.queue.values())
+
+
+class _Draft:
+    """One step in the making, as in the call machine."""
+
+    def __init__(self, state: DeliveryState, at: float) -> None:
+        self.state = state
+        self.at = at
+        self.effects: list[Effect] = []
+
+    def put(self, **changes: Any) -> None:
+        self.state = replace(self.state, **changes)
+
+    def do(self, *effects: Effect) -> None:
+        self.effects.extend(effects)
+
+    def record(self, kind: str, **fields: Value) -> int:
+        ticket = self.state.ticket + 2  # odd: the call machine counts the even ones
+        self.put(ticket=ticket)
+        self.do(Record(kind, fields, ticket))
+        return ticket
+
+    def put_active(self, recording: str, active: Active | None) -> None:
+        self.put(active=_with(self.state.active, recording, active))
+
+    def put_queued(self, recording: str, queued: Queued | None) -> None:
+        self.put(queue=_with(self.state.queue, recording, queued))
+
+    def put_revoke(self, recording: str, revoke: Revoke | None) -> None:
+        self.put(revokes=_with(self.state.revokes, recording, revoke))
+
+    def back_off(self, attempts: int) -> float:
+        """Full jitter: anything from nothing to a ceiling that doubles (AWS, "Exponential backoff and jitter")."""
+        draws = self.state.draws + 1
+        self.put(draws=draws)
+        first, last = BACK_OFF_S
+        ceiling = min(last, first * 2.0 ** min(attempts, 20))
+        digest = hashlib.sha256(self.state.seed + b"jitter" + draws.to_bytes(8, "big")).digest()
+        return float(ceiling * int.from_bytes(digest[:6], "big") / (1 << 48))
+
+
+def _with(old: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    new = dict(old)
+    if value is None:
+        new.pop(key, None)
+    else:
+        new[key] = value
+    return new
+
+
+# --- what is sent
+
+
+def _fill(d: _Draft) -> None:
+    """Hand out as much as flow control allows: revocations first, then live and queued recordings by age."""
+    if not d.state.connected:
+        return
+    flying = sum(len(a.in_flight) for a in d.state.active.values())
+    for recording, revoke in d.state.revokes.items():
+        if not revoke.in_flight and revoke.due_at <= d.at:
+            d.put_revoke(recording, replace(revoke, in_flight=True))
+            d.do(Send(recording, REVOKE))
+    _take_from_queue(d)
+    for recording in sorted(d.state.active):
+        flying += _send_some(d, recording, IN_FLIGHT - flying)
+    _fill_ledger(d)
+    _wake(d)
+
+
+def _send_some(d: _Draft, recording: str, room: int) -> int:
+    active = d.state.active[recording]
+    if active.stage not in {Stage.LIVE, Stage.SENDING} or active.hold_until > d.at:
+        return 0
+    room = min(room, WITHOUT_PROGRESS - len(active.unanswered) - len(active.in_flight))
+    chosen = list(active.to_send[: max(0, room)])
+    if MANIFEST in chosen and (len(chosen) > 1 or active.in_flight):
+        chosen.remove(MANIFEST)  # it says "now judge": everything else must have been taken before
+    if not chosen:
+        return 0
+    d.do(*(Send(recording, name) for name in chosen))
+    rest = tuple(name for name in active.to_send if name not in set(chosen))
+    d.put_active(recording, replace(active, to_send=rest, in_flight=active.in_flight | set(chosen)))
+    return len(chosen)
+
+
+def _take_from_queue(d: _Draft) -> None:
+    busy = sum(1 for a in d.state.active.values() if a.stage is not Stage.LIVE)
+    if busy >= ACTIVE_AT_MOST or not d.state.queue:
+        return
+    due = sorted(recording for recording, queued in d.state.queue.items() if queued.due_at <= d.at)
+    for recording in due[: ACTIVE_AT_MOST - busy]:
+        queued = d.state.queue[recording]
+        d.put_queued(recording, None)
+        stage = Stage.SENDING if queued.manifest_only else Stage.LISTING
+        active = Active(
+            stage,
+            to_send=(MANIFEST,) if queued.manifest_only else (),
+            manifest_hash=queued.manifest_hash,
+            attempts=queued.attempts,
+            refusals=queued.refusals,
+        )
+        d.put_active(recording, active)
+        if stage is Stage.LISTING:
+            d.do(ListFiles(recording))
+
+
+def _fill_ledger(d: _Draft) -> None:
+    state = d.state
+    waiting = state.ledger_asked_at is not None and d.at - state.ledger_asked_at < LEDGER_TIMEOUT_S
+    if state.ledger_acked >= state.ledger_durable or waiting:
+        return
+    last = min(state.ledger_durable, state.ledger_acked + LEDGER_BATCH)
+    d.put(ledger_asked_at=d.at)
+    d.do(SendLedger(state.ledger_acked + 1, last))
+
+
+def _wake(d: _Draft) -> None:
+    state = d.state
+    times = [q.due_at for q in state.queue.values()]
+    times += [r.due_at for r in state.revokes.values() if not r.in_flight]
+    times += [a.hold_until for a in state.active.values() if a.hold_until > d.at]
+    if state.ledger_asked_at is not None:
+        times.append(state.ledger_asked_at + LEDGER_TIMEOUT_S)
+    later = [t for t in times if t > d.at]
+    d.do(WakeAt("delivery", min(later) if later else None))
+
+
+def _requeue(d: _Draft, recording: str, *, manifest_only: bool, delay_s: float) -> None:
+    active = d.state.active[recording]
+    d.put_active(recording, None)
+    d.do(WakeAt(f"receipt:{recording}", None))
+    queued = Queued(
+        active.manifest_hash,
+        since=d.at,
+        due_at=d.at + delay_s,
+        attempts=active.attempts + 1,
+        refusals=active.refusals,
+        manifest_only=manifest_only,
+    )
+    d.put_queued(recording, queued)
+    d.do(SaveRow(recording, "queued", queued.attempts))
+
+
+# --- what the box's own disk says
+
+
+def _booted(d: _Draft, e: Booted) -> None:
+    d.put(seed=e.seed)
+
+
+def release(state: DeliveryState, effect: WriteKeys, at: float) -> tuple[DeliveryState, list[Effect]]:
+    """The recording rests on a durable yes: what is on disk of it may be sent from now on."""
+    d = _Draft(state, at)
+    names = state.held_back.get(effect.recording, ())
+    d.put(held_back=_with(state.held_back, effect.recording, None))
+    d.put_active(effect.recording, Active(Stage.LIVE, to_send=names))
+    _fill(d)
+    return d.state, d.effects
+
+
+def _file_durable(d: _Draft, e: FileDurable) -> None:
+    if e.name not in LIVE_NAMES and not e.name.endswith(".clip"):
+        return
+    active = d.state.active.get(e.recording)
+    if active is None:
+        names = (*d.state.held_back.get(e.recording, ()), e.name)
+        d.put(held_back=_with(d.state.held_back, e.recording, names))
+    elif active.stage is Stage.LIVE:
+        d.put_active(e.recording, replace(active, to_send=(*active.to_send, e.name)))
+
+
+def _recording_closed(d: _Draft, e: RecordingClosed) -> None:
+    active = d.state.active.get(e.recording, Active(Stage.LIVE))
+    if active.stage is not Stage.LIVE:
+        return
+    ticket = d.record("closed", recording=e.recording, manifest=e.manifest_hash)
+    to_send = tuple(name for name in e.names if name not in active.sent and name not in active.in_flight)
+    d.put(held_back=_with(d.state.held_back, e.recording, None))
+    d.put_active(
+        e.recording,
+        replace(active, stage=Stage.CLOSING, to_send=to_send, manifest_hash=e.manifest_hash, ticket=ticket),
+    )
+    d.do(SaveRow(e.recording, "queued", 0))
+
+
+def _entry_durable(d: _Draft, e: EntryDurable) -> None:
+    d.put(ledger_durable=max(d.state.ledger_durable, e.seq))
+    for recording, active in d.state.active.items():
+        if active.stage is Stage.CLOSING and active.ticket == e.ticket:
+            d.put_active(recording, replace(active, stage=Stage.SENDING))
+
+
+def _files_listed(d: _Draft, e: FilesListed) -> None:
+    active = d.state.active.get(e.recording)
+    if active is None or active.stage is not Stage.LISTING:
+        return
+    if MANIFEST not in e.names:
+        d.put_active(e.recording, None)
+        return
+    d.put_active(e.recording, replace(active, stage=Stage.SENDING, to_send=e.names))
+
+
+def _recording_gone(d: _Draft, e: RecordingGone) -> None:
+    d.put_active(e.recording, None)
+    d.put_queued(e.recording, None)
+    d.put(held_back=_with(d.state.held_back, e.recording, None))
+    d.do(WakeAt(f"receipt:{e.recording}", None), DropRow(e.recording))
+
+
+def _revoke_durable(d: _Draft, e: RevokeDurable | RevokeFound) -> None:
+    d.put_revoke(e.recording, Revoke(due_at=d.at))
+
+
+def _row_found(d: _Draft, e: RowFound) -> None:
+    if e.recording == LEDGER_ROW:
+        d.put(ledger_acked=e.attempts)
+    else:
+        d.put(hints=_with(d.state.hints, e.recording, e))
+
+
+def _folder_found(d: _Draft, e: FolderFound) -> None:
+    hint = d.state.hints.get(e.recording)
+    d.put(hints=_with(d.state.hints, e.recording, None))
+    whole = e.has_keys and e.has_manifest and e.consented and not e.gone and not e.ended_by_ledger
+    if not whole or e.receipted:
+        return
+    if hint is not None and hint.state == "aside":
+        d.put(aside=d.state.aside | {e.recording})
+        return
+    attempts = hint.attempts if hint is not None else 0
+    if e.closed_in_ledger:
+        d.put_queued(e.recording, Queued(e.manifest_hash, since=d.at, due_at=d.at, attempts=attempts))
+        return
+    ticket = d.record("closed", recording=e.recording, manifest=e.manifest_hash)
+    active = Active(Stage.CLOSING, to_send=(), manifest_hash=e.manifest_hash, ticket=ticket, attempts=attempts)
+    d.put_active(e.recording, replace(active, to_send=(MANIFEST,)))
+    d.do(SaveRow(e.recording, "queued", attempts))
+
+
+# --- what the broker says
+
+
+def _connected(d: _Draft, _e: Connected) -> None:
+    d.put(connected=True, ledger_asked_at=None)
+
+
+def _disconnected(d: _Draft, _e: Disconnected) -> None:
+    """Whatever was in flight is to be sent again; whatever was unanswered is asked about by the manifest."""
+    d.put(connected=False, ledger_asked_at=None)
+    for recording, active in d.state.active.items():
+        stage = Stage.SENDING if active.stage is Stage.WAITING else active.stage
+        again = tuple(sorted(active.in_flight - {MANIFEST})) + active.to_send
+        if active.stage is Stage.WAITING or MANIFEST in active.in_flight:
+            again = (*(n for n in again if n != MANIFEST), MANIFEST)
+            d.do(WakeAt(f"receipt:{recording}", None))
+        d.put_active(
+            recording, replace(active, stage=stage, to_send=again, in_flight=frozenset(), unanswered=frozenset())
+        )
+    for recording, revoke in d.state.revokes.items():
+        d.put_revoke(recording, replace(revoke, in_flight=False, due_at=d.at))
+
+
+def _file_sent(d: _Draft, e: FileSent) -> None:
+    if e.name == REVOKE:
+        _revoke_again_later(d, e.recording)
+        return
+    active = d.state.active.get(e.recording)
+    if active is None or e.name not in active.in_flight:
+        return
+    active = replace(active, in_flight=active.in_flight - {e.name}, sent=active.sent | {e.name})
+    if e.name == MANIFEST:
+        active = replace(active, stage=Stage.WAITING)
+        d.do(WakeAt(f"receipt:{e.recording}", d.at + RECEIPT_TIMEOUT_S))
+    else:
+        active = replace(active, unanswered=active.unanswered | {e.name})
+        if len(active.unanswered) >= WITHOUT_PROGRESS:
+            d.do(WakeAt(f"progress:{e.recording}", d.at + RECEIPT_TIMEOUT_S))
+    d.put_active(e.recording, active)
+
+
+def _send_failed(d: _Draft, e: SendFailed) -> None:
+    if e.name == REVOKE:
+        _revoke_again_later(d, e.recording)
+        return
+    active = d.state.active.get(e.recording)
+    if active is None or e.name not in active.in_flight:
+        return
+    if e.permanent:
+        _set_aside(d, e.recording, f"{e.name}: {e.why}")
+        return
+    to_send = (e.name, *active.to_send) if e.name != MANIFEST else (*active.to_send, MANIFEST)
+    d.put_active(
+        e.recording,
+        replace(
+            active,
+            in_flight=active.in_flight - {e.name},
+            to_send=to_send,
+            attempts=active.attempts + 1,
+            hold_until=d.at + d.back_off(active.attempts),
+        ),
+    )
+
+
+def _revoke_again_later(d: _Draft, recording: str) -> None:
+    revoke = d.state.revokes.get(recording)
+    if revoke is not None:
+        due_at = d.at + BACK_OFF_S[0] + d.back_off(revoke.attempts)
+        d.put_revoke(recording, Revoke(due_at, revoke.attempts + 1))
+
+
+# --- what the archive says
+
+
+def _progressed(d: _Draft, e: Progressed) -> None:
+    active = d.state.active.get(e.recording)
+    if active is not None:
+        d.put_active(e.recording, replace(active, unanswered=active.unanswered - e.names))
+
+
+def _stored(d: _Draft, e: Stored) -> None:
+    active = d.state.active.get(e.recording)
+    queued = d.state.queue.get(e.recording)
+    expected = active.manifest_hash if active else queued.manifest_hash if queued else ""
+    if not expected or expected != e.manifest_hash:
+        return
+    d.put_queued(e.recording, None)
+    d.put_active(e.recording, replace(active or Active(Stage.WAITING), manifest_hash=expected, stage=Stage.WAITING))
+    d.do(WakeAt(f"receipt:{e.recording}", d.at + RECEIPT_TIMEOUT_S), KeepReceipt(e.recording, e.receipt))
+
+
+def _receipt_durable(d: _Draft, e: ReceiptDurable) -> None:
+    active = d.state.active.get(e.recording)
+    if active is None:
+        return
+    d.put_active(e.recording, None)
+    d.put(receipts=d.state.receipts + 1)
+    d.record("receipted", recording=e.recording, manifest=active.manifest_hash)
+    d.do(WakeAt(f"receipt:{e.recording}", None), SaveRow(e.recording, "stored", active.attempts))
+
+
+def _missing(d: _Draft, e: Missing) -> None:
+    active = d.state.active.get(e.recording)
+    if active is None or active.manifest_hash != e.manifest_hash or active.stage is Stage.LIVE:
+        return
+    d.do(WakeAt(f"receipt:{e.recording}", None))
+    to_send = (*(name for name in e.names if name != MANIFEST), MANIFEST)
+    d.put_active(
+        e.recording,
+        replace(active, stage=Stage.SENDING, to_send=to_send, in_flight=frozenset(), unanswered=frozenset()),
+    )
+
+
+def _refused(d: _Draft, e: Refused) -> None:
+    active = d.state.active.get(e.recording)
+    if active is None or active.stage is Stage.LIVE:
+        return
+    refusals = active.refusals + 1
+    d.put_active(e.recording, replace(active, refusals=refusals))
+    if refusals >= REFUSALS_AT_MOST:
+        _set_aside(d, e.recording, f"refused: {e.why}")
+    else:
+        _requeue(d, e.recording, manifest_only=False, delay_s=BACK_OFF_S[0] + d.back_off(refusals))
+
+
+def _set_aside(d: _Draft, recording: str, why: str) -> None:
+    active = d.state.active[recording]
+    d.put_active(recording, None)
+    d.put(aside=d.state.aside | {recording})
+    d.record("fault", what="delivery:set-aside", recording=recording)
+    d.do(WakeAt(f"receipt:{recording}", None), SaveRow(recording, "aside", active.attempts, why))
+
+
+def _archive_destroyed(d: _Draft, e: ArchiveDestroyed) -> None:
+    if e.recording in d.state.revokes:
+        d.put_revoke(e.recording, None)
+        d.do(DropRevoke(e.recording))
+
+
+def _ledger_synced(d: _Draft, e: LedgerSynced) -> None:
+    if d.state.ledger_acked < e.seq <= d.state.ledger_durable:
+        d.put(ledger_acked=e.seq)
+        d.do(SaveRow(LEDGER_ROW, "acked", e.seq))
+    d.put(ledger_asked_at=None)
+
+
+def _woke(d: _Draft, e: Woke) -> None:
+    kind, _, recording = e.tag.partition(":")
+    active = d.state.active.get(recording)
+    if kind == "receipt" and active is not None and active.stage is Stage.WAITING:
+        _requeue(d, recording, manifest_only=True, delay_s=d.back_off(active.attempts))
+    elif kind == "progress" and active is not None:
+        d.put_active(recording, replace(active, unanswered=frozenset()))
+
+
+RULES: Mapping[type[Event], Callable[[_Draft, Any], None]] = {
+    Booted: _booted,
+    FileDurable: _file_durable,
+    RecordingClosed: _recording_closed,
+    EntryDurable: _entry_durable,
+    FilesListed: _files_listed,
+    RecordingGone: _recording_gone,
+    RevokeDurable: _revoke_durable,
+    RevokeFound: _revoke_durable,
+    RowFound: _row_found,
+    FolderFound: _folder_found,
+    Connected: _connected,
+    Disconnected: _disconnected,
+    FileSent: _file_sent,
+    SendFailed: _send_failed,
+    Progressed: _progressed,
+    Stored: _stored,
+    ReceiptDurable: _receipt_durable,
+    Missing: _missing,
+    Refused: _refused,
+    ArchiveDestroyed: _archive_destroyed,
+    LedgerSynced: _ledger_synced,
+    Woke: _woke,
+}
+"""Events that are not here (the line, the keys, the button, ...) are the call machine's business."""
+
+
+def step_delivery(state: DeliveryState, event: Event) -> tuple[DeliveryState, list[Effect]]:
+    """Take one event; give the next state and what is to be done, in order."""
+    rule = RULES.get(type(event))
+    if rule is None:
+        return state, []
+    d = _Draft(state, event.at)
+    rule(d, event)
+    _fill(d)
+    return d.state, d.effects

@@ -1,0 +1,228 @@
+"""The line: what the tap says about it, and what is heard on it that ends or bars a call.
+
+Consent belongs to one seizure of one boot of the tap. Whatever makes the seizure doubtful (another number, a reboot, a
+ring, a dial tone, no word from the tap) ends capture at once; the call itself is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from handschlag.core import question
+from handschlag.core.consent import close_what_may_close, end_take, note_speech, recordings_of, stop_and_keep, withdraw
+from handschlag.core.draft import Draft
+from handschlag.core.effects import FinishInterrupted, Listen, SetPath
+from handschlag.core.events import KeyHeard, Leg, LineTold, Pulsed, SpeechBegan, SpeechEnded, TapHello, ToneHeard
+from handschlag.core.readiness import asks_by_itself
+from handschlag.core.state import CAPTURING, IN_CALL, Bar, Call, Line, Phase, Seizure
+from handschlag.core.voice import hush
+
+RING_TO_ANSWER_S = 8.0  # longest pause between two rings (5 s and some) before an answer no longer belongs to them
+BUSY_CYCLES = 4
+DIGITS_AT_MOST = 32
+EMERGENCY = re.compile(r"0?11[02]")
+
+
+def hello(d: Draft, e: TapHello) -> None:
+    """The tap is there: its boot id is half of what consent binds to."""
+    if e.boot != d.state.line.tap_boot:
+        if d.state.call is not None:
+            end_call(d, "tap-reboot")
+        d.put(line=Line(tap_boot=e.boot, tap_serial=e.serial, audio=e.audio))
+        d.enter(Phase.UNKNOWN)
+    d.do(SetPath(bypass=not d.state.policy.accepted))
+
+
+def told(d: Draft, e: LineTold) -> None:
+    """A LINE report."""
+    line = d.state.line
+    if not line.tap_boot:
+        return  # whose seizure it counts is not known before HELLO
+    d.wake("line", d.at + d.state.policy.line_timeout_s)
+    seizure = Seizure(line.tap_boot, e.seizure)
+    call = d.state.call
+    if call is not None:
+        if not e.off_hook:
+            end_call(d, "hangup")
+        elif e.ring:
+            end_call(d, "ring")
+        elif call.seizure != seizure:
+            end_call(d, "seizure-changed")
+    d.put(line=replace(line, known=True, off_hook=e.off_hook, ring=e.ring, seizure=e.seizure))
+    if e.ring:
+        d.put(rang_at=d.at)
+    if e.off_hook and not e.ring:
+        if d.state.call is None:
+            _begin_call(d, seizure)
+    else:
+        phase = Phase.RINGING if e.ring else Phase.IDLE
+        if d.state.phase is not phase:
+            d.enter(phase)
+    _finish_interrupted(d, seizure)
+    close_what_may_close(d)
+
+
+def _begin_call(d: Draft, seizure: Seizure) -> None:
+    last = d.state.last_call
+    if last is not None and last.seizure == seizure:
+        d.put(call=last)  # the tap was silent for a while: the same call goes on, asked once is asked
+    else:
+        incoming = d.state.rang_at is not None and d.at - d.state.rang_at <= RING_TO_ANSWER_S
+        d.put(call=Call(seizure, d.at, incoming))
+        d.put(line=replace(d.state.line, dial_is_far=None))
+    if d.state.private:
+        d.put_call(bar=Bar.PRIVATE, outcome="private")
+    elif recordings_of(d, seizure) and d.call.bar is None:
+        d.put_call(bar=Bar.RESTARTED)
+    d.put(rang_at=None)
+    d.enter(Phase.OPEN)
+    d.record(
+        "call",
+        at_end=False,
+        tap_boot=seizure.tap_boot,
+        seizure=seizure.number,
+        incoming=d.call.incoming,
+    )
+    if not d.state.private and d.state.policy.accepted:
+        d.do(Listen(on=True))
+
+
+def end_call(d: Draft, ended: str) -> None:
+    """The seizure is over, or no longer certain: nothing of its consent outlives it."""
+    if d.state.phase is Phase.ASKING:
+        question.cancel(d, ended)
+    end_take(d, ended)
+    hush(d)
+    call = d.call
+    d.record(
+        "call",
+        at_end=True,
+        tap_boot=call.seizure.tap_boot,
+        seizure=call.seizure.number,
+        outcome=call.outcome,
+        bar=call.bar.value if call.bar else "",
+        ended=ended,
+        seconds=round(d.at - call.began_at, 1),
+    )
+    d.do(Listen(on=False))
+    d.put(call=None, last_call=replace(call, digits=""))
+    d.enter(Phase.UNKNOWN)
+
+
+def lost(d: Draft, why: str) -> None:
+    """No word from the tap: the state of the line is unknown, and nothing may be recorded."""
+    if d.state.call is not None:
+        end_call(d, why)
+    if d.state.line.known:
+        d.record("fault", what=f"line:{why}")
+    d.put(line=replace(d.state.line, known=False))
+    d.wake("line", None)
+    d.enter(Phase.UNKNOWN)
+
+
+def _finish_interrupted(d: Draft, seizure: Seizure) -> None:
+    over = [i for i in d.state.interrupted if not d.state.line.off_hook or i.seizure != seizure]
+    if d.state.button.down or d.state.button.raw:
+        return
+    for item in over:
+        d.record("interrupted", recording=item.recording)
+        d.do(FinishInterrupted(item.recording))
+    d.put(interrupted=tuple(i for i in d.state.interrupted if i not in over))
+
+
+def flashed(d: Draft) -> None:
+    """Hold, transfer, conference: who is there now has not been asked."""
+    if d.state.phase is Phase.ASKING:
+        question.cancel(d, "flash")
+    end_take(d, "flash")
+    if d.state.call is not None and d.call.bar in {None, Bar.REFUSED, Bar.ENDED}:
+        d.put_call(asked=False, bar=None, near_spoke=False, near_paused=False)
+
+
+def dialled(d: Draft, e: Pulsed) -> None:
+    """A digit by loop interruptions."""
+    _digit(d, e.digit)
+
+
+def _digit(d: Draft, digit: str) -> None:
+    if d.call.incoming or len(d.call.digits) >= DIGITS_AT_MOST:
+        return
+    d.put_call(digits=d.call.digits + digit)
+    if EMERGENCY.fullmatch(d.call.digits) and d.call.bar is not Bar.EMERGENCY:
+        hush(d)
+        d.put_call(bar=Bar.EMERGENCY, outcome="emergency")
+
+
+def key_in_open_call(d: Draft, e: KeyHeard) -> None:
+    """A key outside of a question: a dialled digit, or 9 after "stop and keep"."""
+    withdraw_key(d, e)
+    if d.state.call is not None and e.final and e.leg is not Leg.FAR:
+        _digit(d, e.key)
+
+
+def withdraw_key(d: Draft, e: KeyHeard) -> None:
+    """Key 9 from the far leg, or from who knows where: what was recorded in this call goes."""
+    if e.key != "9" or e.leg is Leg.NEAR or e.held_s < d.state.policy.withdraw_held_s:
+        return
+    running = d.state.phase in CAPTURING or d.state.phase is Phase.GRANTING
+    if running or recordings_of(d, d.call.seizure):
+        withdraw(d, "key", d.call.seizure)
+
+
+def tone(d: Draft, e: ToneHeard) -> None:
+    """A network tone."""
+    if d.state.phase not in IN_CALL:
+        return
+    match e.name:
+        case "dial":
+            _dial_tone(d, e)
+        case "busy" | "congestion":
+            if e.cycles >= BUSY_CYCLES:
+                _conversation_over(d, "busy", Bar.ENDED)
+        case "fax":
+            _conversation_over(d, "fax", Bar.FAX)
+        case "ringback":
+            d.put_call(ringback=True)
+        case _:
+            pass
+
+
+def _dial_tone(d: Draft, e: ToneHeard) -> None:
+    far = e.leg is Leg.FAR
+    if d.state.line.dial_is_far is not far:
+        d.put(line=replace(d.state.line, dial_is_far=far))
+        if not far:
+            d.record("fault", what="direction:dial-tone-not-far")
+    if d.state.phase is not Phase.OPEN:
+        _conversation_over(d, "dial-tone", Bar.ENDED)
+
+
+def _conversation_over(d: Draft, why: str, bar: Bar) -> None:
+    if d.call.bar is Bar.EMERGENCY:
+        return
+    if d.state.phase is Phase.ASKING:
+        question.cancel(d, why, bar)
+    end_take(d, why)
+    if d.call.bar is None:
+        d.put_call(bar=bar)
+
+
+def silent_too_long(d: Draft) -> None:
+    """A minute without a word on either leg."""
+    stop_and_keep(d, "silence")
+    d.put_call(bar=Bar.ENDED)
+
+
+def speech(d: Draft, e: SpeechBegan | SpeechEnded) -> None:
+    """Somebody begins or pauses: moments at which the box may ask by itself, and what an oral yes needs."""
+    began = isinstance(e, SpeechBegan)
+    note_speech(d, e.leg, began=began)
+    if d.state.phase is not Phase.OPEN:
+        return
+    if e.leg is Leg.NEAR:
+        d.put_call(near_spoke=True, near_paused=d.call.near_paused or (not began and d.call.near_spoke))
+    elif e.leg is Leg.FAR and began:
+        d.put_call(far_spoke=True)
+    if asks_by_itself(d.state):
+        question.ask(d)

@@ -1,0 +1,54 @@
+"""What the workshop has settled beforehand; the machine only reads it.
+
+The application makes a `Policy` from the settings, the staff register and the prompts. It does not change while the
+box runs: changed settings restart the box, so that the ledger's `settings` entry says what was in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Way(StrEnum):
+    """What a short press asks for during a call."""
+
+    KEY = "key"
+    ORAL = "oral"
+
+
+class AskWhen(StrEnum):
+    """When the box asks by itself."""
+
+    BUTTON = "button"
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settled part. Durations in seconds; `sound_s` are the lengths of the sounds in the prompt catalog.
+
+    `accepted`: the box was set up and its acceptance is on file. `staff_covered`: every user of the line has given a
+    written consent. `proven_tap`: serial number of the tap whose polarity was proven at the bench, or "".
+    """
+
+    accepted: bool
+    staff_covered: bool
+    proven_tap: str
+    text_version: str
+    text_hash: str
+    sound_s: Mapping[str, float]
+    way: Way = Way.KEY
+    ask_when: AskWhen = AskWhen.BUTTON
+    settings_hash: str = ""
+    version: str = ""
+    window_s: float = 8.0
+    consent_held_s: float = 0.060
+    withdraw_held_s: float = 0.100
+    confirm_after_s: float = 4.0
+    confirm_within_s: float = 30.0
+    silence_s: float = 60.0
+    line_timeout_s: float = 3.0

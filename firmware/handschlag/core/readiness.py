@@ -1,0 +1,69 @@
+"""Whether the box may ask and record, told as a reason rather than as a flag."""
+
+from __future__ import annotations
+
+from handschlag.core.events import TapAudio
+from handschlag.core.policy import AskWhen, Way
+from handschlag.core.state import CallState, Phase
+
+
+def cannot(state: CallState) -> str:
+    """Why nothing could be recorded right now; "" if it could."""
+    reasons = (
+        (not state.policy.accepted, "not-accepted"),
+        (not state.policy.staff_covered, "staff"),
+        (not state.line.known, "line-unknown"),
+        (not state.audio_ok, "audio"),
+        (not state.ledger_ok, "ledger"),
+        (state.disk_failed_at is not None, "disk"),
+        (state.free_bytes is None or state.free_bytes <= 0, "space"),
+    )
+    return next((reason for applies, reason in reasons if applies), "")
+
+
+def key_way_possible(state: CallState) -> bool:
+    """Whether a key's direction is proven: an in-line tap whose polarity was proven and is not contradicted."""
+    line = state.line
+    return (
+        line.audio is TapAudio.VI
+        and line.tap_serial != ""
+        and line.tap_serial == state.policy.proven_tap
+        and line.dial_is_far is not False
+    )
+
+
+def way_to_ask(state: CallState) -> Way | None:
+    """How a press of the button would ask in this call; None if it would not.
+
+    The question is asked once for each seizure; after an unanswered one the oral way stays open.
+    """
+    call = state.call
+    if state.phase is not Phase.OPEN or call is None or call.bar is not None or state.private or cannot(state):
+        return None
+    if state.policy.way is Way.KEY and key_way_possible(state) and not call.asked:
+        return Way.KEY
+    return Way.ORAL
+
+
+def asks_by_itself(state: CallState) -> bool:
+    """Whether this is the moment at which the box asks without a press."""
+    call = state.call
+    if call is None or call.asked or way_to_ask(state) is not Way.KEY:
+        return False
+    when = state.policy.ask_when
+    if call.incoming:
+        return when in {AskWhen.INCOMING, AskWhen.ALWAYS} and call.near_paused
+    return when in {AskWhen.OUTGOING, AskWhen.ALWAYS} and call.ringback and call.far_spoke and call.digits != ""
+
+
+def warnings(state: CallState) -> tuple[str, ...]:
+    """What deserves a look although recording works."""
+    low_space = 2 * 1024**3
+    found = (
+        (not state.clock_synced, "clock"),
+        (state.free_bytes is not None and 0 < state.free_bytes < low_space, "storage"),
+        (state.button.stuck, "button"),
+        (state.set_aside > 0, "set-aside"),
+        (state.line.dial_is_far is False, "direction"),
+    )
+    return tuple(name for applies, name in found if applies)

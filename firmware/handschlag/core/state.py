@@ -1,0 +1,210 @@
+"""The state of the call and consent machine: plain values, nothing that acts.
+
+`Phase` says what the machine is doing; everything else is what it must remember to decide. Consent binds to a
+`Seizure`: one continuous use of the line, counted by one boot of the tap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from handschlag.core.effects import Evidence
+from handschlag.core.events import TapAudio
+from handschlag.core.policy import Policy
+
+
+class Phase(StrEnum):
+    """What the machine is doing."""
+
+    UNKNOWN = "unknown"  # the state of the line is not known: nothing may be asked or recorded
+    IDLE = "idle"  # on hook, silent
+    RINGING = "ringing"
+    OPEN = "open"  # a call that is neither asked nor recorded right now
+    ASKING = "asking"  # the announcement plays, or the key is awaited
+    GRANTING = "granting"  # a yes was heard; its ledger entry is on the way to the disk
+    PENDING = "pending"  # an oral yes is being recorded, key in memory only
+    CONFIRMING = "confirming"  # the second press came; its ledger entry is on the way to the disk
+    RECORDING = "recording"
+
+
+CAPTURING = frozenset({Phase.PENDING, Phase.CONFIRMING, Phase.RECORDING})
+IN_CALL = CAPTURING | {Phase.OPEN, Phase.ASKING, Phase.GRANTING}
+
+
+class Bar(StrEnum):
+    """Why this call is not asked (again)."""
+
+    PRIVATE = "private"
+    EMERGENCY = "emergency"
+    FAX = "fax"
+    REFUSED = "refused"  # the other party pressed another key
+    STAFF = "staff"  # the employee held the button
+    WITHDRAWN = "withdrawn"
+    ENDED = "ended"  # busy or dial tone, or silence: the conversation is over, the handset still off
+    RESTARTED = "restarted"  # the box restarted in the middle of this call
+
+
+@dataclass(frozen=True, slots=True)
+class Seizure:
+    """One continuous use of the line."""
+
+    tap_boot: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the tap said last. `dial_is_far` is None until a dial tone was heard."""
+
+    known: bool = False
+    off_hook: bool = False
+    ring: bool = False
+    tap_boot: str = ""
+    tap_serial: str = ""
+    audio: TapAudio = TapAudio.MIX
+    seizure: int = 0
+    dial_is_far: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A recording whose capture has ended and whose manifest waits until the line is idle and the button free."""
+
+    recording: str
+    seizure: Seizure
+    ended: str
+    evidence: Evidence
+    marks: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A recording that a restart interrupted; closed once its call is known to be over."""
+
+    recording: str
+    seizure: Seizure
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of the line, from off-hook to on-hook."""
+
+    seizure: Seizure
+    began_at: float
+    incoming: bool
+    bar: Bar | None = None
+    asked: bool = False
+    near_spoke: bool = False
+    near_paused: bool = False
+    far_spoke: bool = False
+    ringback: bool = False
+    digits: str = ""
+    outcome: str = "not-asked"
+
+
+class Stage(StrEnum):
+    """Where a question stands."""
+
+    ANNOUNCING = "announcing"
+    DETAILS = "details"  # key 2 was pressed
+    PROMPTING = "prompting"  # "press 1 now", after a 1 that came too early
+    WINDOW = "window"  # silent, waiting for the key
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question that is being asked. A key counts only if it began at or after `mark_at`."""
+
+    stage: Stage
+    asked_at: float
+    mark_at: float | None = None
+    closes_at: float | None = None
+    early: bool = False
+    prompted: bool = False
+    wants_details: bool = False
+    details_given: int = 0
+    handled_key: float = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """The yes that is being carried out, and the recording that rests on it."""
+
+    recording: str
+    evidence: Evidence
+    ticket: int
+    tone_at: float | None = None
+    near_after_tone: bool = False
+    far_after_near: bool = False
+    speaking: frozenset[str] = frozenset()
+    marks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """The button: `down` is debounced, `raw` is the last edge."""
+
+    raw: bool = False
+    raw_at: float = 0.0
+    down: bool = False
+    pressed_at: float = 0.0
+    pressed_in: Phase = Phase.UNKNOWN
+    pressed_seizure: Seizure | None = None
+    held_acted: bool = False
+    withdraws: bool = False
+    stuck: bool = False
+    last_mark_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What the box says into the line: `wanted` waits for the transformer, `playing` is on the air."""
+
+    wanted: str = ""
+    playing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Destroying:
+    """A recording on its way out: what the ledger and the archive must be told once its folder is gone."""
+
+    kind: str  # the ledger's kind; "" when the ledger knows already
+    reason: str
+    revoke: bool
+    say: str = ""
+    ticket: int = 0
+    ledger_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallState:
+    """Everything the call and consent machine remembers."""
+
+    policy: Policy
+    phase: Phase = Phase.UNKNOWN
+    since: float = 0.0
+    booted_at: float | None = None
+    boot: str = ""
+    seed: bytes = b""
+    counter: int = 0
+    ticket: int = 0
+    wall_offset: float = 0.0
+    clock_synced: bool = False
+    line: Line = field(default_factory=Line)
+    rang_at: float | None = None
+    call: Call | None = None
+    last_call: Call | None = None
+    question: Question | None = None
+    take: Take | None = None
+    kept: tuple[Kept, ...] = ()
+    interrupted: tuple[Interrupted, ...] = ()
+    destroying: tuple[tuple[str, Destroying], ...] = ()
+    button: Button = field(default_factory=Button)
+    voice: Voice = field(default_factory=Voice)
+    private: bool = False
+    audio_ok: bool = False
+    ledger_ok: bool = True
+    disk_failed_at: float | None = None
+    free_bytes: int | None = None
+    set_aside: int = 0
