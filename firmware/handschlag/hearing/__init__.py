@@ -1,0 +1,26 @@
+"""Pure signal processing on numpy frames: who speaks, which key, which tone, and whose it is.
+
+Everything streams on a fixed grid of 10 ms at 8 kHz, so the same audio gives the same events however it was cut.
+`Ear` is the room's door; `Capture` cuts what was consented to. No clock, file or thread is known here.
+"""
+
+from handschlag.hearing.capture import Capture, Clip
+from handschlag.hearing.ear import Ear, Heard
+from handschlag.hearing.errors import HearingError
+from handschlag.hearing.events import Event, KeyHeard, Leg, Levels, SpeechHeard, ToneHeard
+from handschlag.hearing.legs import Calibration
+
+__all__ = [
+    "Calibration",
+    "Capture",
+    "Clip",
+    "Ear",
+    "Event",
+    "Heard",
+    "HearingError",
+    "KeyHeard",
+    "Leg",
+    "Levels",
+    "SpeechHeard",
+    "ToneHeard",
+]

@@ -1,0 +1,202 @@
+"""The ear: converter frames in, events and legs out.
+
+Frames of any length are put on a fixed grid (10 ms at 8 kHz, counted from the first frame), and everything behind runs per
+grid step: the same audio gives the same events and the same legs, however it was cut.
+
+Promise P1: without consent no audio older than 200 ms exists here. What the ear holds, all of it in arrays made once and
+overwritten: at most 10 ms of input that waits for its grid step, 5 ms of input and 5 ms of current for the filters, and
+168 ms of high-passed signals for the detectors (160 ms of past, and the 8 ms of the filter), in working copies of
+parts of it. The int16 legs that `feed` returns belong to the caller. `forget` overwrites all of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from handschlag.hearing.activity import ActivityDetector, level_dbm0
+from handschlag.hearing.direction import FAR_FROM
+from handschlag.hearing.errors import HearingError
+from handschlag.hearing.events import Event, Levels, ToneHeard
+from handschlag.hearing.fir import HIGH_PASS_DELAY, BlockFir, high_pass
+from handschlag.hearing.history import History
+from handschlag.hearing.keys import KeyDetector
+from handschlag.hearing.legs import Calibration, LegSplitter, to_int16
+from handschlag.hearing.resample import HOP, Resampler
+from handschlag.hearing.tones import ToneDetector
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Mode = Literal["vi", "legs", "mix"]
+
+_CHANNELS: Final = {"vi": 2, "legs": 2, "mix": 1}
+_LONGEST_HOPS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """What one `feed` brought.
+
+    Attributes:
+        events: in the order in which they were decided.
+        legs: (m, 2) int16, far and near; (m, 1) for a mix. m follows the grid, not the length of what was fed.
+        position: stream position (8 kHz) of `legs[0]`.
+        levels: of these legs; the last ones again while m is 0.
+        undecided_since: as `Ear.undecided_since`.
+    """
+
+    events: tuple[Event, ...]
+    legs: NDArray[np.int16]
+    position: int
+    levels: Levels
+    undecided_since: int | None
+
+
+class Ear:
+    """Hears one line.
+
+    Args:
+        sample_rate_in: rate of the frames in Hz; multiples of 8000 are exact and fast, others (files) go through soxr.
+        mode: `vi` (voltage and current of an in-line tap), `legs` (far and near on channels of their own; files only),
+            `mix` (one channel: no key is ever more than uncertain).
+        calibration: of the tap; nominal without.
+        hops: grid steps computed at once, 1 for a live line; files go faster with 100 (one second).
+
+    Raises:
+        HearingError: for a mode, rate or number of hops that does not exist.
+    """
+
+    def __init__(
+        self,
+        sample_rate_in: int = 48_000,
+        mode: Mode = "vi",
+        calibration: Calibration | None = None,
+        hops: int = 1,
+    ) -> None:
+        if mode not in _CHANNELS:
+            raise HearingError(f"mode {mode!r}: allowed are 'vi', 'legs' and 'mix'")
+        if not 1 <= hops <= _LONGEST_HOPS:
+            raise HearingError(f"{hops} hops at once: allowed are 1 to {_LONGEST_HOPS}")
+        self.mode: Mode = mode
+        self.channels = _CHANNELS[mode]
+        self.leg_count = 1 if mode == "mix" else 2
+        self.bad_samples = 0
+        """Samples that were NaN or infinite, and were taken for silence."""
+        self.direction_trusted = True
+        """False from the moment that a dial tone did not come from the exchange: every key is uncertain then."""
+        block = HOP * hops
+        self._resampler = Resampler(sample_rate_in, self.channels, hops)
+        self._splitter = LegSplitter(calibration or Calibration(), block) if mode == "vi" else None
+        signals = self.leg_count + (2 if mode == "vi" else 0)
+        self._high_pass = BlockFir(high_pass(), signals, block)
+        self._history = History(signals, block)
+        self._keys = KeyDetector(self._history, self.leg_count, has_pair=mode == "vi")
+        self._tones = ToneDetector(self._history, 2 if mode == "vi" else None)
+        self._activity = ActivityDetector(self._history, self.leg_count, crosstalk=mode == "vi")
+        self._block = np.zeros((self.channels, block), np.float32)
+        self._fill = 0
+        self._position = self._resampler.origin
+        self._levels = Levels(-100.0, -100.0)
+
+    @property
+    def position(self) -> int:
+        """Stream position of the next leg sample."""
+        return max(self._position, 0)
+
+    @property
+    def undecided_since(self) -> int | None:
+        """Position from which a key may be in progress that is not decided yet, or whose end is not reported yet."""
+        since = self._keys.undecided_since
+        return None if since is None else max(since, 0)
+
+    def feed(self, frames: NDArray[np.floating]) -> Heard:
+        """Hear (n, channels) float frames, full scale ±1.0; n may be anything, also 0.
+
+        NaN and infinities are taken for silence and counted; what exceeds full scale is limited.
+
+        Raises:
+            HearingError: when the frames' shape or type is not that.
+        """
+        if not isinstance(frames, np.ndarray) or frames.ndim != 2 or frames.shape[1] != self.channels:
+            raise HearingError(f"frames of shape {np.shape(frames)}: mode {self.mode!r} takes (n, {self.channels})")
+        if not np.issubdtype(frames.dtype, np.floating):
+            raise HearingError(f"frames of type {frames.dtype}: allowed are floats, full scale ±1.0")
+        return self._hear(self._resampler.feed(self._clean(frames)))
+
+    def flush(self) -> Heard:
+        """After a file's last frames: hear half a second of silence, which brings everything open to its end."""
+        rest = self._resampler.flush()
+        silence = np.zeros((self.channels, max(HOP * 50, self._block.shape[1])), np.float32)
+        return self._hear(np.concatenate([rest, silence], axis=1))
+
+    def forget(self) -> None:
+        """Overwrite all audio with zeros and begin a new stream at position 0; the doubt in the direction stays."""
+        self._resampler.wipe()
+        if self._splitter is not None:
+            self._splitter.wipe()
+        self._high_pass.wipe()
+        self._history.wipe()
+        self._keys.forget()
+        self._tones.forget()
+        self._activity.forget()
+        self._block.fill(0.0)
+        self._fill = 0
+        self._position = self._resampler.origin
+        self._levels = Levels(-100.0, -100.0)
+
+    def _clean(self, frames: NDArray[np.floating]) -> NDArray[np.float32]:
+        with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, and is counted as such
+            samples = frames.astype(np.float32)
+        finite = np.isfinite(samples)
+        if not finite.all():
+            self.bad_samples += int(samples.size - np.count_nonzero(finite))
+            samples[~finite] = 0.0
+        return np.clip(samples, -1.0, 1.0, out=samples)
+
+    def _hear(self, resampled: NDArray[np.float32]) -> Heard:
+        position = self.position
+        events: list[Event] = []
+        legs: list[NDArray[np.float32]] = []
+        at, count, size = 0, resampled.shape[1], self._block.shape[1]
+        while at < count:
+            take = min(count - at, size - self._fill)
+            self._block[:, self._fill : self._fill + take] = resampled[:, at : at + take]
+            self._fill += take
+            at += take
+            if self._fill == size:
+                legs.append(self._step(events))
+                self._fill = 0
+        if not legs:
+            none = np.zeros((0, self.leg_count), np.int16)
+            return Heard((), none, position, self._levels, self.undecided_since)
+        whole = legs[0] if len(legs) == 1 else np.concatenate(legs, axis=1)
+        squares = np.einsum("ij,ij->i", whole, whole) / max(whole.shape[1], 1)
+        self._levels = Levels(level_dbm0(float(squares[0])), level_dbm0(float(squares[-1])))
+        samples = np.ascontiguousarray(to_int16(whole).T)
+        return Heard(tuple(events), samples, position, self._levels, self.undecided_since)
+
+    def _step(self, events: list[Event]) -> NDArray[np.float32]:
+        """One grid step: legs, high-pass, detectors."""
+        block = self._block
+        legs = block.copy() if self._splitter is None else self._splitter.feed(block)
+        signals = legs if self._splitter is None else np.concatenate([legs, block])
+        self._history.push(self._high_pass.feed(signals), self._position - HIGH_PASS_DELAY)
+        tones = self._tones.feed()
+        self._watch_polarity(tones)
+        keys = self._keys.feed()
+        tonal = self._keys.sounding.reshape(-1, 2).any(axis=1) | self._tones.sounding
+        events += keys
+        events += tones
+        events += self._activity.feed(tonal)
+        first, self._position = self._position, self._position + block.shape[1]
+        return legs[:, -first:] if first < 0 else legs
+
+    def _watch_polarity(self, tones: list[ToneHeard]) -> None:
+        if self.mode != "vi":
+            return
+        for tone in tones:
+            if tone.name == "dial" and tone.cos < FAR_FROM:
+                self.direction_trusted = self._keys.trusted = False

@@ -1,0 +1,226 @@
+"""Call progress tones of German lines (425 Hz) and fax tones.
+
+Each 10 ms a Hann window of 40 ms says how much of the energy lies within the tone's band: 375-475 Hz (also for the
+special dial tone of 400 + 425 Hz), 1100 Hz (CNG) and 2100 Hz (CED). Pulses of nearly pure tone are then
+read as cadences, after the table in facts/line.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from handschlag.hearing.events import FULL_SCALE_DBM0, RATE, ToneHeard
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from handschlag.hearing.history import History
+
+HOP: Final = 80
+WINDOW: Final = 320
+FLOOR_DBM0: Final = -43.0
+PURE: Final = 0.7
+LASTING_PURE: Final = 0.5  # a pulse that has begun
+DIAL_AFTER: Final = round(1.3 * RATE)
+FAX_AFTER: Final = {1: round(0.38 * RATE), 2: round(0.5 * RATE)}
+BROKEN_HOPS: Final = 3  # hops without tone that end a pulse
+SHORTEST_PULSE: Final = 4  # hops
+
+_BANDS: Final = ((375.0, 400.0, 425.0, 450.0, 475.0), (1075.0, 1100.0, 1125.0), (2075.0, 2100.0, 2125.0))
+_CADENCES: Final = (  # name, pulse and pause in seconds (least, most), reported from so many cycles
+    ("busy", (0.40, 0.58), (0.40, 0.58), 2),
+    ("busy", (0.11, 0.19), (0.42, 0.53), 2),
+    ("congestion", (0.16, 0.30), (0.16, 0.30), 2),
+    ("ringback", (0.85, 1.17), (3.4, 9.9), 1),
+    ("ringback", (0.20, 0.30), (3.4, 4.6), 1),
+)
+_LONGEST_PAUSE: Final = {"busy": 0.75, "congestion": 0.45, "ringback": 6.0}
+_RINGBACK_PULSE: Final = (0.85, 1.17)
+
+
+@dataclass(slots=True)
+class _Pulse:
+    start: int
+    end: int = 0
+    hops: int = 0
+    misses: int = 0
+    power: float = 0.0
+    norm: float = 0.0
+    reported: bool = False
+
+    @property
+    def cos(self) -> float:
+        return self.power / self.norm if self.norm > 0.0 else 0.0
+
+
+@dataclass(slots=True)
+class _Cadence:
+    name: str
+    start: int
+    end: int
+    cycles: int
+    cos: float
+    least: int
+
+    def heard(self, *, final: bool) -> ToneHeard:
+        return ToneHeard(self.name, self.start, self.end, self.cycles, self.cos, final)
+
+
+class ToneDetector:
+    """Finds tones in row 0 of a `History` (far leg or mix); `feed` after each push.
+
+    Args:
+        history: the signals.
+        pair_row: the row of voltage, current behind it; None where direction is not known.
+    """
+
+    def __init__(self, history: History, pair_row: int | None) -> None:
+        self._history = history
+        rows = [0] if pair_row is None else [0, pair_row, pair_row + 1]
+        windows = history.windows(WINDOW, HOP)
+        self._views = [windows[row] for row in rows]
+        self._copy = np.zeros((len(rows), *windows.shape[1:]), np.float32)
+        self._matrix, self._bands = _matrix()
+        self._pulses: list[_Pulse | None] = [None, None, None]
+        self._last: _Pulse | None = None  # the last complete pulse of 425 Hz
+        self._cadence: _Cadence | None = None
+        self.sounding = np.zeros(history.block // HOP, np.bool_)
+        """Per 10 ms of the newest block: nearly pure tone."""
+
+    def feed(self) -> list[ToneHeard]:
+        """Look at the newest block."""
+        for row, view in enumerate(self._views):
+            np.copyto(self._copy[row], view)
+        half = self._matrix.shape[1] // 2
+        first = self._copy[0]
+        energy = np.einsum("ij,ij->i", first, first)
+        hops = first.shape[0]
+        purity: list[list[float]] = [[0.0] * hops] * 3
+        powers = norms = [0.0] * hops
+        loud = 0.5 * 10.0 ** ((FLOOR_DBM0 - FULL_SCALE_DBM0) / 10.0) * WINDOW
+        if (energy > loud).any():
+            spectrum = self._copy.reshape(-1, WINDOW) @ self._matrix
+            spectrum = spectrum.reshape(len(self._views), hops, -1)
+            weighted = first * _WINDOW_SHAPE
+            total = np.einsum("ij,ij->i", weighted, weighted) + 1e-12
+            squares = spectrum[0] ** 2
+            in_band = (squares[:, :half] + squares[:, half:]) @ self._bands
+            share = np.where((energy > loud)[:, None], in_band / total[:, None], 0.0)
+            purity = share.T.tolist()
+            if len(self._views) == 3:
+                voltage, current = spectrum[1][:, _AT_425], spectrum[2][:, _AT_425]
+                powers = (voltage * current).sum(axis=1).tolist()
+                size = np.sqrt((voltage**2).sum(axis=1) * (current**2).sum(axis=1))
+                norms = size.tolist()
+        events: list[ToneHeard] = []
+        for hop in range(hops):
+            centre = self._history.base + (hop + 1) * HOP - WINDOW // 2
+            self.sounding[hop] = max(share[hop] for share in purity) > PURE
+            for band in range(3):
+                events += self._advance(band, purity[band][hop], powers[hop], norms[hop], centre)
+        return events
+
+    def _advance(self, band: int, purity: float, power: float, norm: float, centre: int) -> list[ToneHeard]:
+        pulse = self._pulses[band]
+        if pulse is None:
+            if purity > PURE:
+                self._pulses[band] = _Pulse(centre - HOP // 2, centre + HOP // 2, 1, 0, power, norm)
+                return []
+            return self._pause(centre) if band == 0 else []
+        if purity > LASTING_PURE:
+            pulse.end, pulse.misses = centre + HOP // 2, 0
+            pulse.hops += 1
+            pulse.power += power
+            pulse.norm += norm
+            return self._lasting(band, pulse)
+        pulse.misses += 1
+        if pulse.misses < BROKEN_HOPS:
+            return []
+        self._pulses[band] = None
+        if pulse.hops < SHORTEST_PULSE:
+            return []
+        if pulse.reported:
+            self._last = None
+            return [ToneHeard(_name(band), pulse.start, pulse.end, 1, pulse.cos if band == 0 else 0.0, True)]
+        return self._pulse(pulse) if band == 0 else []
+
+    def _lasting(self, band: int, pulse: _Pulse) -> list[ToneHeard]:
+        """Dial and fax tones are known by lasting."""
+        if pulse.reported or pulse.end - pulse.start < (FAX_AFTER.get(band) or DIAL_AFTER):
+            return []
+        pulse.reported = True
+        events = self._finish() if band == 0 else []
+        cos = pulse.cos if band == 0 else 0.0
+        return [*events, ToneHeard(_name(band), pulse.start, pulse.end, 1, cos, False)]
+
+    def _pulse(self, pulse: _Pulse) -> list[ToneHeard]:
+        """A pulse of 425 Hz has ended: with the one before it, it may make a cycle."""
+        events: list[ToneHeard] = []
+        before, self._last = self._last, pulse
+        if before is not None:
+            on, off = (before.end - before.start) / RATE, (pulse.start - before.end) / RATE
+            match = next((c for c in _CADENCES if c[1][0] <= on <= c[1][1] and c[2][0] <= off <= c[2][1]), None)
+            if match is None or (self._cadence is not None and self._cadence.name != match[0]):
+                events += self._finish()
+            if match is not None and match[0] != "ringback":
+                events += self._cycle(match[0], match[3], before, pulse.start)
+        on = (pulse.end - pulse.start) / RATE
+        if _RINGBACK_PULSE[0] <= on <= _RINGBACK_PULSE[1]:
+            if self._cadence is not None and self._cadence.name != "ringback":
+                events += self._finish()
+            events += self._cycle("ringback", 1, pulse, pulse.end)
+        return events
+
+    def _cycle(self, name: str, least: int, pulse: _Pulse, end: int) -> list[ToneHeard]:
+        if self._cadence is None:
+            self._cadence = _Cadence(name, pulse.start, end, 0, pulse.cos, least)
+        self._cadence.cycles += 1
+        self._cadence.end = end
+        if self._cadence.cycles < least:
+            return []
+        return [self._cadence.heard(final=False)]
+
+    def _pause(self, centre: int) -> list[ToneHeard]:
+        if self._cadence is None or self._last is None:
+            return []
+        if (centre - self._last.end) / RATE <= _LONGEST_PAUSE[self._cadence.name]:
+            return []
+        return self._finish()
+
+    def _finish(self) -> list[ToneHeard]:
+        cadence, self._cadence = self._cadence, None
+        if cadence is None or cadence.cycles < cadence.least:
+            return []
+        return [cadence.heard(final=True)]
+
+    def forget(self) -> None:
+        """Drop everything held."""
+        self._copy.fill(0.0)
+        self._pulses = [None, None, None]
+        self._last = self._cadence = None
+        self.sounding[:] = False
+
+
+def _name(band: int) -> str:
+    return "dial" if band == 0 else "fax"
+
+
+_WINDOW_SHAPE: Final = (0.5 - 0.5 * np.cos(2.0 * np.pi * (np.arange(WINDOW) + 0.5) / WINDOW)).astype(np.float32)
+_AT_425: Final = np.array([1, 2, 3, 12, 13, 14])  # 400, 425 and 450 Hz: cosines, then sines
+
+
+def _matrix() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Hann-weighted cosines and sines at all bins, scaled so that a band's squares sum to its energy; bins to bands."""
+    bins = [frequency for band in _BANDS for frequency in band]
+    turn = 2.0 * np.pi / RATE * np.outer(np.arange(WINDOW), bins)
+    scale = np.sqrt(2.0 / WINDOW)
+    matrix = np.concatenate([np.cos(turn), np.sin(turn)], axis=1) * _WINDOW_SHAPE[:, None] * scale
+    bands = np.zeros((len(bins), 3), np.float32)
+    first = 0
+    for column, band in enumerate(_BANDS):
+        bands[first : first + len(band), column] = 1.0
+        first += len(band)
+    return matrix.astype(np.float32), bands
