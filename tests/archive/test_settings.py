@@ -1,0 +1,70 @@
+"""The settings: every mistake is one error that names key, value and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from handschlag_archive.settings import BadSetting, read_settings
+
+GOOD = """
+data = "kept"
+[broker]
+ca = "file"
+certificate = "file"
+key = "file"
+port = 18883
+[ingest]
+settle_s = 1
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the settings file goes, with the files it names beside it."""
+    for name in ("file", "trust.json", "archive-signing.key"):
+        (tmp_path / name).touch()
+    return tmp_path / "archive.toml"
+
+
+def test_paths_are_relative_to_the_file(path: Path) -> None:
+    """Good settings come back with absolute paths and defaults."""
+    path.write_text(GOOD)
+    settings = read_settings(path)
+    assert settings.data == str(path.parent / "kept")
+    assert settings.broker.ca == str(path.parent / "file")
+    assert (settings.broker.port, settings.ingest.settle_s, settings.ingest.group) == (18883, 1.0, 256)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('data = "kept"', 'dat = "kept"', r"dat = 'kept': no such setting; allowed here: broker, data, trust"),
+        ("port = 18883", "prot = 18883", r"broker\.prot = 18883: no such setting; allowed here: ca, certificate"),
+        ("port = 18883", 'port = "x"', r"broker\.port = 'x': expected `int`, got `str`"),
+        ("port = 18883", "port = 65536", r"broker\.port = 65536: expected `int` <= 65535"),
+        ("settle_s = 1", "settle_s = -1", r"ingest\.settle_s = -1: expected `float` >= 0\.05"),
+        ('ca = "file"', "", r"broker\.ca is missing"),
+        ('ca = "file"', 'ca = "none"', r"broker\.ca = 'none': no such file \(.*none\); allowed is a file"),
+        ('data = "kept"', "broker = 3", r"no TOML"),
+        ("[ingest]\nsettle_s = 1", "[[ingest]]", r"ingest = \[\{\}\]: expected `object`, got `array`"),
+    ],
+)
+def test_a_mistake_is_named_with_key_value_and_allowed(path: Path, old: str, new: str, says: str) -> None:
+    """Wrong key, type, range and file each give an error that a person can act on."""
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(BadSetting, match=says):
+        read_settings(path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"= ="])
+def test_what_is_no_toml_is_said_so(path: Path, content: bytes) -> None:
+    """Binary and broken files are refused by name."""
+    path.write_bytes(content)
+    with pytest.raises(BadSetting, match=r"archive\.toml: (no TOML|byte 0 is no UTF-8)"):
+        read_settings(path)
+
+
+def test_an_absent_file_is_said_so(path: Path) -> None:
+    """A settings file that is not there is named."""
+    with pytest.raises(BadSetting, match=r"archive\.toml: cannot be read: No such file"):
+        read_settings(path)

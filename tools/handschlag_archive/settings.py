@@ -1,0 +1,134 @@
+"""The archive's settings: one TOML file, read strictly.
+
+A key nobody knows, a wrong type, a value out of range or a file that is not there is one error each, which names the
+key, the value and what is allowed. Relative paths are relative to the settings file.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from handschlag.errors import HandschlagError
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class BadSetting(HandschlagError, ValueError):
+    """A setting that cannot be used."""
+
+
+class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the broker is, and the archive's certificate for it."""
+
+    ca: Text
+    certificate: Text
+    key: Text
+    host: Text = "localhost"
+    port: Port = 8883
+    keepalive_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 30
+
+
+class Ingest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How files are taken in."""
+
+    settle_s: Annotated[float, msgspec.Meta(ge=0.05, le=3600)] = 5.0
+    """Seconds without anything new before a manifest's missing files are named."""
+    group: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 256
+    """The most messages of one commit."""
+    receive_maximum: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 512
+    """The most messages that the broker may send ahead of our acknowledgements."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings of the archive."""
+
+    broker: Broker
+    data: Text = "data"
+    """Folder of what is kept: clips, keys and the index, each in a place of its own."""
+    trust: Text = "trust.json"
+    """Trust file with the public keys of the boxes."""
+    signing_key: Text = "archive-signing.key"
+    """The key that signs receipts; made by `handschlag-archive keys`."""
+    ingest: Ingest = Ingest()
+
+
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`")
+_MISSING: Final = re.compile(r"Object missing required field `(?P<key>[^`]*)`")
+_PATH: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
+
+
+def read_settings(path: Path) -> Settings:
+    """Read and check the settings file, with every path in it made absolute.
+
+    Raises:
+        BadSetting: naming key, value and what is allowed.
+
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadSetting(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadSetting(f"{path}: byte {error.start} is no UTF-8; a TOML file is") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadSetting(f"{path}: no TOML: {error}") from error
+    try:
+        settings = msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        raise BadSetting(f"{path}: {_in_words(str(error), raw)}") from error
+    return _with_files(settings, path)
+
+
+def _in_words(message: str, raw: dict[str, Any]) -> str:
+    found = _PATH.search(message)
+    section = found["path"].lstrip(".") if found else ""
+    what = _PATH.sub("", message)
+    if unknown := _UNKNOWN.match(what):
+        value = _value(raw, section).get(unknown["key"])
+        return f"{_key(section, unknown['key'])} = {value!r}: no such setting; allowed here: {_allowed(section)}"
+    if missing := _MISSING.match(what):
+        return f"{_key(section, missing['key'])} is missing; it has no default"
+    return f"{section or 'settings'} = {_value(raw, section)!r}: {what[0].lower()}{what[1:]}"
+
+
+def _key(section: str, key: str) -> str:
+    return f"{section}.{key}" if section else key
+
+
+def _value(raw: Any, section: str) -> Any:
+    for part in filter(None, section.split(".")):
+        raw = raw[part]
+    return raw
+
+
+def _allowed(section: str) -> str:
+    sections = {"": Settings, "broker": Broker, "ingest": Ingest}
+    return ", ".join(field.encode_name for field in msgspec.structs.fields(sections[section]))
+
+
+def _with_files(settings: Settings, path: Path) -> Settings:
+    folder = path.resolve().parent
+
+    def there(key: str, value: str) -> str:
+        whole = folder / value
+        if not whole.is_file():
+            raise BadSetting(f"{path}: {key} = {value!r}: no such file ({whole}); allowed is a file that can be read")
+        return str(whole)
+
+    broker = msgspec.structs.replace(
+        settings.broker,
+        ca=there("broker.ca", settings.broker.ca),
+        certificate=there("broker.certificate", settings.broker.certificate),
+        key=there("broker.key", settings.broker.key),
+    )
+    return msgspec.structs.replace(
+        settings,
+        broker=broker,
+        data=str(folder / settings.data),
+        trust=there("trust", settings.trust),
+        signing_key=there("signing_key", settings.signing_key),
+    )
