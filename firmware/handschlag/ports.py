@@ -24,9 +24,29 @@ Samples = npt.NDArray[np.int16]
 """Audio to be kept, as (samples, channels)."""
 
 
-@dataclass(frozen=True, slots=True)
+SOUND_RATE_HZ = 48000
+"""Every sound of the catalog has this rate."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sound:
+    """A sound to be played into the line: float32 mono at 48 kHz, 1.0 is full scale.
+
+    `mark_s` is where the announcement's mark stands, in seconds from the beginning; None for sounds without one.
+    """
+
+    name: str
+    samples: npt.NDArray[np.float32]
+    mark_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class AudioBlock(Event):
-    """A block of frames from the line, at the device's rate; `lost` frames were missing just before it."""
+    """A block of frames from the line, at the device's rate; `at` is when its last frame was captured.
+
+    `lost` frames were missing just before it. `frames` is one of a few buffers that are used again and again: it is
+    valid until `Audio.done(block)`, which wipes it (P1), so nobody may keep it.
+    """
 
     frames: Frames
     lost: int = 0
@@ -82,8 +102,16 @@ class Audio(Protocol):
         """Begin to deliver blocks of 20 ms; a device that is missing is reported and looked for again."""
         ...
 
+    def done(self, block: AudioBlock) -> None:
+        """The block and all its effects were handled: wipe its buffer and use it again.
+
+        At most 200 ms are out at a time; a caller that lags further loses the newest frames, and is told how many
+        with the next block.
+        """
+        ...
+
     def play(self, sound: str) -> None:
-        """Play a sound of the catalog from its beginning, instead of what is playing."""
+        """Play a sound of the catalog from its beginning, instead of what is playing, which posts nothing more."""
         ...
 
     def stop_play(self) -> None:
