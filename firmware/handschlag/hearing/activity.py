@@ -1,8 +1,8 @@
 """Who speaks when, and how loud.
 
-Each 10 ms the level of each leg is held against its own noise floor, the least smoothed level of the last seconds. A leg
-counts only while it is not merely the other one's leak: 6-19 dB is what two wires separate without a
-fitted balance. Keys and tones are no speech; what stays at its floor (comfort noise, hum) is none, either.
+Each 10 ms the level of each leg is held against its own noise floor, the least smoothed level of the last seconds.
+A leg counts only while it is not merely the other one's leak: 6-19 dB is what two wires separate without a fitted
+balance. Keys and tones are no speech; what stays at its floor (comfort noise, hum) is none, either.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BUCKETS: Final = 6
 
 
 def level_dbm0(mean_square: float) -> float:
-    """Level of this mean square (full scale 1.0), −100 at the least."""
+    """Level of this mean square (full scale 1.0), -100 at the least."""
     return max(10.0 * math.log10(max(mean_square, 1e-12) * 2.0) + FULL_SCALE_DBM0, -100.0)
 
 

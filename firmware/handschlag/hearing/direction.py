@@ -2,7 +2,7 @@
 
 A far tone feeds the telephone, so voltage over current is the telephone's impedance, whose real part is positive; a
 near tone feeds the line, and the quotient is minus the line's impedance. No balance has to be known for that. For
-Z_R and 600 Ω and 0-6 km of cable the cosine stays above +0.84 and below −0.68; what lies between the two
+Z_R and 600 Ω and 0-6 km of cable the cosine stays above +0.84 and below -0.68; what lies between the two
 thresholds proves nothing.
 """
 
@@ -42,7 +42,7 @@ def phasors(signals: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> 
 
 
 def cosine(pair: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> float:
-    """cos φ of (2, n) voltage and current: the least clear tone's, or 0.0 when the tones disagree."""
+    """The cosine of (2, n) voltage and current: the least clear tone's, or 0.0 when the tones disagree."""
     voltage, current = phasors(pair, frequencies_hz)
     power = (voltage * current.conj()).real / np.maximum(np.abs(voltage) * np.abs(current), 1e-12)
     if np.all(power > 0.0):
@@ -51,7 +51,7 @@ def cosine(pair: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> floa
 
 
 def louder(legs: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> tuple[Leg, float]:
-    """For (2, n) far and near on channels of their own: the leg louder by 10 dB at every tone, and the balance −1...1."""
+    """For (2, n) far and near on channels of their own: the leg louder by 10 dB at each tone; the balance -1...1."""
     far, near = np.abs(phasors(legs, frequencies_hz)) ** 2
     balance = float(np.mean((far - near) / np.maximum(far + near, 1e-15)))
     margin = 10.0 ** (LOUDER_DB / 10.0)

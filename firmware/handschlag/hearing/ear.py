@@ -1,12 +1,13 @@
 """The ear: converter frames in, events and legs out.
 
-Frames of any length are put on a fixed grid (10 ms at 8 kHz, counted from the first frame), and everything behind runs per
-grid step: the same audio gives the same events and the same legs, however it was cut.
+Frames of any length are put on a fixed grid (20 ms, counted from the first frame), and everything behind runs
+per grid step: the same audio gives the same events and the same legs, however it was cut.
 
-Promise P1: without consent no audio older than 200 ms exists here. What the ear holds, all of it in arrays made once and
-overwritten: at most 10 ms of input that waits for its grid step, 5 ms of input and 5 ms of current for the filters, and
-168 ms of high-passed signals for the detectors (160 ms of past, and the 8 ms of the filter), in working copies of
-parts of it. The int16 legs that `feed` returns belong to the caller. `forget` overwrites all of it.
+Promise P1: without consent no audio older than 200 ms exists here. Counted back from the newest frame, the oldest
+sample that the ear holds is 187 ms old: 20 ms of input that waits for its grid step, 3 ms and 4 ms of filter delay,
+the newest 20 ms, and 140 ms of past for the detectors. It lies in arrays that are made once and overwritten, and in
+working copies of parts of them. The int16 legs that `feed` returns belong to the caller. `forget` overwrites all of it
+with zeros.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Ear:
         mode: `vi` (voltage and current of an in-line tap), `legs` (far and near on channels of their own; files only),
             `mix` (one channel: no key is ever more than uncertain).
         calibration: of the tap; nominal without.
-        hops: grid steps computed at once, 1 for a live line; files go faster with 100 (one second).
+        hops: the grid step in units of 10 ms; 2 for a live line, 100 for files, which go several times faster so (and
+            hold a second of audio).
 
     Raises:
         HearingError: for a mode, rate or number of hops that does not exist.
@@ -74,7 +76,7 @@ class Ear:
         sample_rate_in: int = 48_000,
         mode: Mode = "vi",
         calibration: Calibration | None = None,
-        hops: int = 1,
+        hops: int = 2,
     ) -> None:
         if mode not in _CHANNELS:
             raise HearingError(f"mode {mode!r}: allowed are 'vi', 'legs' and 'mix'")

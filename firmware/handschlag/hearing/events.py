@@ -96,7 +96,7 @@ Event = KeyHeard | ToneHeard | SpeechHeard
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Levels in dBm0 over the samples of one feed, −100 at the least; `near_dbm0` equals `far_dbm0` for a mix."""
+    """Levels in dBm0 over the samples of one feed, -100 at the least; `near_dbm0` equals `far_dbm0` for a mix."""
 
     far_dbm0: float
     near_dbm0: float

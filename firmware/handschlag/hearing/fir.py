@@ -43,7 +43,7 @@ class BlockFir:
         """Filter one block, (signals, block)."""
         self._joined[:, self._past :] = signals
         np.copyto(self._rows, self._view)
-        filtered: NDArray[np.float32] = self._rows.reshape(-1, self._rows.shape[2]) @ self._matrix
+        filtered: NDArray[np.float32] = self._rows.reshape(-1, self._matrix.shape[0]) @ self._matrix
         self._joined[:, : self._past] = self._joined[:, self._block :]
         return filtered.reshape(signals.shape)
 

@@ -9,12 +9,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PAST: Final = 1280
-"""Samples before the newest block: 160 ms."""
+PAST: Final = 1120
+"""Samples before the newest block: 140 ms."""
 
 
 class History:
-    """The last 160 ms and the newest block of all signals.
+    """The last 140 ms and the newest block of all signals.
 
     Rows: 0 far and 1 near (or 0 alone for a mix), then voltage and current where the tap gives them.
     """

@@ -1,9 +1,9 @@
 """DTMF keys, after ITU-T Q.24.
 
-Two stages. A sieve looks at windows of 20 ms each 5 ms: is most of the energy in one row and one column tone? What
-passes begins a track. A track is then measured on the signal itself: both frequencies (a Hann spectrum around each tone,
-interpolated), amplitudes by least squares, and how the tones run in time, by correlation with the fitted pair over
-8 ms: this gives start and end to about a millisecond. Frequency, twist, purity, steadiness and length decide.
+Two stages. A sieve looks at windows of 20 ms each 5 ms: is most of the energy in one row and one column tone?
+What passes begins a track. A track is then measured on the signal itself: both frequencies (a Hann spectrum around
+each tone, interpolated), amplitudes by least squares, and how the tones run in time, by correlation with the fitted
+pair over 8 ms: this gives start and end to about a millisecond. Frequency, twist, purity, steadiness and length decide.
 
 Keys are sought in both legs; a key that is in both is one key, measured where it is stronger. Whose it is
 says only the direction of power (or, for files with a channel per party, the louder channel).
@@ -44,6 +44,7 @@ BRIDGE: Final = 92  # 10 ms and what a 5 ms grid blurs
 RELEASED_AFTER: Final = 3  # hops without the tones
 HOLD: Final = 0.16  # of the decided power: 8 dB
 LOOK_AHEAD: Final = 200  # a track may have begun this much before its first hop
+LONGEST_LOOK: Final = 900  # what a measurement goes back: 112 ms
 LONGEST_DOUBT: Final = 480  # an undecided track forgets what is older than 60 ms
 
 _OFFSETS: Final = np.arange(-0.045, 0.0451, 0.005)
@@ -204,42 +205,41 @@ class KeyDetector:
         """Fit both tones to the latest 25 ms of the track, then follow them back and forth in time."""
         history = self._history
         fit_end = min(track.last + HOP // 2, newest)
-        begin = max(track.first - LOOK_AHEAD, fit_end - 900, history.oldest)
+        begin = max(track.first - LOOK_AHEAD, fit_end - LONGEST_LOOK, history.oldest)
         wave = history.span(begin, newest)[track.signal].astype(np.float64)
         anchor = fit_end - begin
-        if anchor < FIT:
-            return None
-        part = wave[anchor - FIT : anchor]
-        frequencies = (self._peak(part, track.row), self._peak(part, 4 + track.column))
-        nominal = (ROWS_HZ[track.row], COLUMNS_HZ[track.column])
-        if any(abs(f / n - 1.0) > WIDTH for f, n in zip(frequencies, nominal, strict=True)):
+        part = wave[max(anchor - FIT, 0) : anchor]
+        frequencies = self._frequencies(part, track)
+        if frequencies is None:
             return None
         turn = 2.0 * np.pi / RATE * np.outer((np.arange(wave.size) - anchor), frequencies)
         basis = np.concatenate([np.cos(turn), np.sin(turn)], axis=1)  # row, column, row, column
         fitted = basis[anchor - FIT : anchor]
         weights = np.linalg.solve(fitted.T @ fitted, fitted.T @ part)
-        amplitude = np.hypot(weights[:2], weights[2:])
-        powers = amplitude**2 / 2.0
-        energy = float(part @ part) / FIT
-        if powers.sum() < PURE_SHARE * energy or powers.min() < _power(FLOOR_DBM0):
-            return None
-        twist = 10.0 * math.log10(powers[1] / powers[0])
-        if not TWIST_DB[0] <= twist <= TWIST_DB[1]:
+        powers: NDArray[np.float64] = np.hypot(weights[:2], weights[2:]) ** 2 / 2.0
+        if not _is_key(powers, float(part @ part) / FIT):
             return None
         tones = basis * weights
         pair = tones[:, :2] + tones[:, 2:]
         span = _extent(wave, pair.sum(axis=1), anchor - FIT // 2)
-        if span is None:
+        if span is None or not _steady(wave, pair, span[0], wave.size if span[1] is None else span[1]):
             return None
         start, end = span
-        if not _steady(wave, pair, start, end if end is not None else wave.size):
-            return None
         return _Fit(
-            (float(frequencies[0]), float(frequencies[1])),
+            frequencies,
             (float(powers[0]), float(powers[1])),
             begin + start,
-            begin + end if end is not None else None,
+            None if end is None else begin + end,
         )
+
+    def _frequencies(self, part: NDArray[np.float64], track: _Track) -> tuple[float, float] | None:
+        """Both frequencies, or None where one is no key's."""
+        if part.size < FIT:
+            return None
+        row, column = self._peak(part, track.row), self._peak(part, 4 + track.column)
+        if abs(row / ROWS_HZ[track.row] - 1.0) > WIDTH or abs(column / COLUMNS_HZ[track.column] - 1.0) > WIDTH:
+            return None
+        return row, column
 
     def _peak(self, part: NDArray[np.float64], tone: int) -> float:
         spectrum = np.log(np.abs(part @ self._fit_matrices[tone]) + 1e-12)
@@ -283,6 +283,14 @@ class KeyDetector:
         self.sounding[:] = False
 
 
+def _is_key(powers: NDArray[np.float64], energy: float) -> bool:
+    """Loud enough, pure enough, and within the twist."""
+    if powers.sum() < PURE_SHARE * energy or powers.min() < _power(FLOOR_DBM0):
+        return False
+    twist = 10.0 * math.log10(powers[1] / powers[0])
+    return TWIST_DB[0] <= twist <= TWIST_DB[1]
+
+
 def _power(level_dbm0: float) -> float:
     """Mean square of a sine of this level."""
     return float(0.5 * 10.0 ** ((level_dbm0 - FULL_SCALE_DBM0) / 10.0))
@@ -306,7 +314,7 @@ def _sieve_matrix() -> NDArray[np.float32]:
 
 
 def _fit_matrices() -> NDArray[np.complex128]:
-    """Per tone, Hann-weighted oscillations at −4.5...+4.5 %."""
+    """Per tone, Hann-weighted oscillations at -4.5...+4.5 %."""
     window = 0.5 - 0.5 * np.cos(2.0 * np.pi * (np.arange(FIT) + 0.5) / FIT)
     frequencies = np.outer((*ROWS_HZ, *COLUMNS_HZ), 1.0 + _OFFSETS)
     matrices: NDArray[np.complex128] = (

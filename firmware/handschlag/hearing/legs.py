@@ -1,7 +1,7 @@
 """Two legs out of one pair of wires.
 
 With current counted positive towards the telephone, the exchange's source obeys `V + Z_line·I = E_far` whatever the
-telephone does, and the telephone's `V − Z_phone·I = E_near` whatever the exchange does. So each leg is the voltage plus
+telephone does, and the telephone's `V - Z_phone·I = E_near` whatever the exchange does. So each leg is the voltage plus
 or minus the current through that side's impedance. Half of it is taken: then a party who is alone on a matched line
 stands in the leg with the same level as on the wires.
 
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from handschlag.hearing.errors import HearingError
+from handschlag.hearing.fir import BlockFir
+from handschlag.hearing.resample import HOP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +32,7 @@ class Calibration:
     Attributes:
         line_z: impedance of the line's side over 600 Ω, as FIR taps at 8 kHz; one tap is a plain factor.
         phone_z: that of the telephone's side.
-        polarity: +1, or −1 where the bench found the current channel inverted.
+        polarity: +1, or -1 where the bench found the current channel inverted.
     """
 
     line_z: tuple[float, ...] = (1.3,)
@@ -47,53 +49,52 @@ class Calibration:
 
 
 class LegSplitter:
-    """Streaming split of (2, n) voltage and current into (2, n) far and near; wants blocks of one size."""
+    """Streaming split of (2, n) voltage and current into (2, n) far and near.
+
+    Args:
+        calibration: the impedances.
+        block: samples per `feed`, a multiple of 80.
+    """
 
     def __init__(self, calibration: Calibration, block: int) -> None:
-        taps = max(len(calibration.line_z), len(calibration.phone_z))
-        self._scale = np.array(
-            [[0.5 * calibration.line_z[0]], [-0.5 * calibration.phone_z[0]]], np.float32
-        ) * np.float32(calibration.polarity)
-        self._polarity = calibration.polarity
-        self._past = np.zeros(taps - 1 + block, np.float32)
-        self._matrices: list[NDArray[np.float32]] = []
-        if taps > 1:
-            self._matrices = [
-                _toeplitz(factor, filter_taps, taps, block)
-                for factor, filter_taps in ((0.5, calibration.line_z), (-0.5, calibration.phone_z))
+        sides = ((0.5, calibration.line_z), (-0.5, calibration.phone_z))
+        self._factors = np.array([[factor * taps[0]] for factor, taps in sides], np.float32)
+        self._factors *= np.float32(calibration.polarity)
+        self._filters: list[BlockFir] = []
+        if any(len(taps) > 1 for _, taps in sides):
+            self._filters = [
+                BlockFir(np.array(taps) * factor * calibration.polarity, 1, block) for factor, taps in sides
             ]
 
     def feed(self, pair: NDArray[np.float32]) -> NDArray[np.float32]:
         """Voltage and current in, far and near out."""
-        half = pair[0] * np.float32(0.5)
-        if not self._matrices:
-            split: NDArray[np.float32] = self._scale * pair[1]
-            split += half
-            return split
-        block = pair.shape[1]
-        self._past[:-block] = self._past[block:]
-        self._past[-block:] = pair[1] * np.float32(self._polarity)
-        return np.stack([half + self._past @ matrix for matrix in self._matrices])
+        split: NDArray[np.float32]
+        if self._filters:
+            split = np.concatenate([through.feed(pair[1:]) for through in self._filters])
+        else:
+            split = self._factors * pair[1]
+        split += pair[0] * np.float32(0.5)
+        return split
 
     def wipe(self) -> None:
         """Overwrite everything held with zeros."""
-        self._past.fill(0.0)
-
-
-def _toeplitz(factor: float, filter_taps: tuple[float, ...], longest: int, block: int) -> NDArray[np.float32]:
-    matrix = np.zeros((longest - 1 + block, block), np.float32)
-    for delay, tap in enumerate(filter_taps):
-        for column in range(block):
-            matrix[longest - 1 + column - delay, column] = factor * tap
-    return matrix
+        for through in self._filters:
+            through.wipe()
 
 
 def separate(pair: NDArray[np.float32], calibration: Calibration | None = None) -> NDArray[np.float32]:
     """Split one whole signal at 8 kHz, (n, 2) voltage and current, into (n, 2) far and near."""
-    splitter = LegSplitter(calibration or Calibration(), max(pair.shape[0], 1))
-    return np.ascontiguousarray(splitter.feed(np.ascontiguousarray(pair.T, np.float32)).T)
+    count, grid = pair.shape[0], 2 * HOP
+    splitter = LegSplitter(calibration or Calibration(), grid)
+    padded = np.zeros((2, -(-count // grid) * grid), np.float32)
+    padded[:, :count] = pair.T
+    for first in range(0, padded.shape[1], grid):
+        padded[:, first : first + grid] = splitter.feed(padded[:, first : first + grid])
+    return np.ascontiguousarray(padded[:, :count].T)
 
 
 def to_int16(legs: NDArray[np.float32]) -> NDArray[np.int16]:
     """Floats (full scale 1.0) to 16 bits, rounded to nearest, limited to ±32767."""
-    return np.clip(np.rint(legs * np.float32(32767.0)), -32767, 32767).astype(np.int16)
+    scaled = np.rint(legs * np.float32(32767.0))
+    samples: NDArray[np.int16] = np.clip(scaled, -32767, 32767, out=scaled).astype(np.int16)
+    return samples

@@ -2,7 +2,7 @@
 
 Each 10 ms a Hann window of 40 ms says how much of the energy lies within the tone's band: 375-475 Hz (also for the
 special dial tone of 400 + 425 Hz), 1100 Hz (CNG) and 2100 Hz (CED). Pulses of nearly pure tone are then
-read as cadences, after the table in facts/line.md.
+read as cadences; pulses and pauses are the German ones with 10 % and more of tolerance.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class ToneDetector:
         self._views = [windows[row] for row in rows]
         self._copy = np.zeros((len(rows), *windows.shape[1:]), np.float32)
         self._matrix, self._bands = _matrix()
+        self._near_425 = np.ascontiguousarray(self._matrix[:, _AT_425])
         self._pulses: list[_Pulse | None] = [None, None, None]
         self._last: _Pulse | None = None  # the last complete pulse of 425 Hz
         self._cadence: _Cadence | None = None
@@ -92,29 +93,16 @@ class ToneDetector:
 
     def feed(self) -> list[ToneHeard]:
         """Look at the newest block."""
-        for row, view in enumerate(self._views):
-            np.copyto(self._copy[row], view)
-        half = self._matrix.shape[1] // 2
-        first = self._copy[0]
-        energy = np.einsum("ij,ij->i", first, first)
-        hops = first.shape[0]
-        purity: list[list[float]] = [[0.0] * hops] * 3
+        far, hops = self._copy[0], self._copy.shape[1]
+        np.copyto(far, self._views[0])
+        energy = np.einsum("ij,ij->i", far, far)
+        purity = [[0.0] * hops] * 3
         powers = norms = [0.0] * hops
-        loud = 0.5 * 10.0 ** ((FLOOR_DBM0 - FULL_SCALE_DBM0) / 10.0) * WINDOW
-        if (energy > loud).any():
-            spectrum = self._copy.reshape(-1, WINDOW) @ self._matrix
-            spectrum = spectrum.reshape(len(self._views), hops, -1)
-            weighted = first * _WINDOW_SHAPE
-            total = np.einsum("ij,ij->i", weighted, weighted) + 1e-12
-            squares = spectrum[0] ** 2
-            in_band = (squares[:, :half] + squares[:, half:]) @ self._bands
-            share = np.where((energy > loud)[:, None], in_band / total[:, None], 0.0)
-            purity = share.T.tolist()
-            if len(self._views) == 3:
-                voltage, current = spectrum[1][:, _AT_425], spectrum[2][:, _AT_425]
-                powers = (voltage * current).sum(axis=1).tolist()
-                size = np.sqrt((voltage**2).sum(axis=1) * (current**2).sum(axis=1))
-                norms = size.tolist()
+        if energy.max() > _LOUD:
+            total, in_band = self._bands_of(far)
+            purity = np.where(energy[:, None] > _LOUD, in_band / total[:, None], 0.0).T.tolist()
+            if len(self._views) > 1 and max(purity[0]) > LASTING_PURE:
+                powers, norms = self._power_at_425()
         events: list[ToneHeard] = []
         for hop in range(hops):
             centre = self._history.base + (hop + 1) * HOP - WINDOW // 2
@@ -122,6 +110,24 @@ class ToneDetector:
             for band in range(3):
                 events += self._advance(band, purity[band][hop], powers[hop], norms[hop], centre)
         return events
+
+    def _bands_of(self, windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weighted energy of each window, and how much of it is in each band."""
+        squares = windows @ self._matrix
+        np.multiply(squares, squares, out=squares)
+        weighted = windows * _WINDOW_SHAPE
+        total: NDArray[np.float32] = np.einsum("ij,ij->i", weighted, weighted) + np.float32(1e-12)
+        return total, squares @ self._bands
+
+    def _power_at_425(self) -> tuple[list[float], list[float]]:
+        """Real power, and voltage times current, of each hop."""
+        for row in (1, 2):
+            np.copyto(self._copy[row], self._views[row])
+        spectrum = (self._copy[1:].reshape(-1, WINDOW) @ self._near_425).reshape(2, -1, _AT_425.size)
+        voltage, current = spectrum
+        power = np.einsum("ij,ij->i", voltage, current)
+        norm = np.sqrt(np.einsum("ij,ij->i", voltage, voltage) * np.einsum("ij,ij->i", current, current))
+        return power.tolist(), norm.tolist()
 
     def _advance(self, band: int, purity: float, power: float, norm: float, centre: int) -> list[ToneHeard]:
         pulse = self._pulses[band]
@@ -137,8 +143,10 @@ class ToneDetector:
             pulse.norm += norm
             return self._lasting(band, pulse)
         pulse.misses += 1
-        if pulse.misses < BROKEN_HOPS:
-            return []
+        return self._broken(band, pulse) if pulse.misses == BROKEN_HOPS else []
+
+    def _broken(self, band: int, pulse: _Pulse) -> list[ToneHeard]:
+        """A pulse is over."""
         self._pulses[band] = None
         if pulse.hops < SHORTEST_PULSE:
             return []
@@ -208,6 +216,7 @@ def _name(band: int) -> str:
     return "dial" if band == 0 else "fax"
 
 
+_LOUD: Final = 0.5 * 10.0 ** ((FLOOR_DBM0 - FULL_SCALE_DBM0) / 10.0) * WINDOW
 _WINDOW_SHAPE: Final = (0.5 - 0.5 * np.cos(2.0 * np.pi * (np.arange(WINDOW) + 0.5) / WINDOW)).astype(np.float32)
 _AT_425: Final = np.array([1, 2, 3, 12, 13, 14])  # 400, 425 and 450 Hz: cosines, then sines
 
@@ -223,4 +232,4 @@ def _matrix() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     for column, band in enumerate(_BANDS):
         bands[first : first + len(band), column] = 1.0
         first += len(band)
-    return matrix.astype(np.float32), bands
+    return matrix.astype(np.float32), np.concatenate([bands, bands])

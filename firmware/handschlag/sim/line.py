@@ -66,7 +66,7 @@ def dbm0(level_dbm0: float) -> float:
 
 @dataclass(frozen=True)
 class Solved:
-    """Transfer functions of one line, per source: to tap voltage, to tap current × 600 Ω, to the exchange's end."""
+    """Transfer functions of one line, per source: to tap voltage, to tap current x 600 Ω, to the exchange's end."""
 
     far: NDArray[np.complex128]  # (3, frequencies)
     near: NDArray[np.complex128]
@@ -109,7 +109,7 @@ def solve(
 def _spectra(*, cable_km: float, line_z: Impedance, phone_z: Impedance, playing: bool) -> NDArray[np.complex64]:
     """FFTs (2048 points) of the nine filters, as (source, output, bin)."""
     size = 4096
-    frequency = np.fft.rfftfreq(size, 1.0 / RATE)
+    frequency = np.fft.rfftfreq(size, 1.0 / RATE).astype(np.float64)
     solved = solve(frequency, cable_km=cable_km, line_z=line_z, phone_z=phone_z, playing=playing)
     band = np.clip((23_500.0 - frequency) / 4_000.0, 0.0, 1.0)  # a converter ends below half its rate
     shape = (0.5 - 0.5 * np.cos(np.pi * band)) * np.exp(-2j * np.pi * frequency / RATE * DELAY)
@@ -165,7 +165,7 @@ class LineModel:
             play: the box's signal; None while the play transformer is not connected.
 
         Returns:
-            (n, 2): tap voltage, and tap current × 600 Ω, positive towards the telephone.
+            (n, 2): tap voltage, and tap current x 600 Ω, positive towards the telephone.
 
         Raises:
             LineError: when no signal is given, or their lengths differ.
