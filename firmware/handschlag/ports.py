@@ -181,6 +181,22 @@ class Closing:
     personal: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerFacts:
+    """What the durable ledger says of one recording.
+
+    `consented`: by a key, or by word and confirmed. `ended` is the kind of the entry that ended it (withdrawn,
+    destroyed, purged, expired, or "") and `ended_seq` its number. `consent` is what a manifest can still say when only
+    the ledger is left; None without one.
+    """
+
+    consented: bool = False
+    ended: str = ""
+    ended_seq: int = 0
+    closed: bool = False
+    consent: ConsentRecord | None = None
+
+
 class Spool(Protocol):
     """The recordings on disk, sealed. Posts FileDurable, RecordingClosed, RecordingGone, RevokeDurable, ...
 
