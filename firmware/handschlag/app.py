@@ -1,0 +1,474 @@
+"""The loop: take an event, step the core, carry out the effects. It decides nothing.
+
+Everything that happens comes through one queue, audio included. A block of audio is heard first, then what was heard is
+put before the core, then the block is handed back to be wiped. Audio is kept only between the core's `StartCapture` and
+`StopCapture`, and only from the block after the decision on (P1).
+
+The times of what is heard are mapped from stream positions to the monotonic clock by an anchor that follows the blocks'
+arrival slowly, so that neither jitter of the arrival nor drift of the converter moves them.
+"""
+
+from __future__ import annotations
+
+import heapq
+import queue
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, assert_never
+
+import numpy as np
+
+from handschlag import hearing
+from handschlag.core import effects as do
+from handschlag.core import events as ev
+from handschlag.core.box import BoxState, step
+from handschlag.core.fold import fold
+from handschlag.core.policy import Policy
+from handschlag.hearing import Capture, Ear
+from handschlag.hearing.direction import leg_of
+from handschlag.hearing.events import RATE
+from handschlag.ports import (
+    Audio,
+    AudioBlock,
+    Catalog,
+    Clock,
+    Closing,
+    ConsentRecord,
+    Ledger,
+    Line,
+    Opening,
+    Panel,
+    Spool,
+    Uplink,
+)
+
+DRIFT_FOLLOW = 0.02
+LONGEST_SILENCE_FILLED_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The outside."""
+
+    clock: Clock
+    line: Line
+    audio: Audio
+    panel: Panel
+    spool: Spool
+    ledger: Ledger
+    catalog: Catalog
+    uplink: Uplink
+
+
+@dataclass(slots=True)
+class Counters:
+    """What was counted since the start; for the status, never for a decision."""
+
+    clips_sealed: int = 0
+    clips_dropped: int = 0
+    lost_frames: int = 0
+    keys_far: int = 0
+    keys_ignored: int = 0
+    last_ended: str = ""
+
+
+@dataclass(slots=True)
+class _Recording:
+    """What the application must keep in mind of a recording until it is closed or gone."""
+
+    consent_key_at: float | None
+    capture: Capture | None = None
+    first_at: float = 0.0
+    dropped: list[tuple[int, int]] = field(default_factory=list)
+
+
+class App:
+    """One box: its state, its queue and its ports."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        ports: Ports,
+        ear: Ear,
+        *,
+        boot: str,
+        seed: bytes,
+        sample_rate_in: int,
+        on_change: Callable[[App], None] = lambda _app: None,
+    ) -> None:
+        self.state = BoxState.new(policy)
+        self.ports = ports
+        self.ear = ear
+        self.counters = Counters()
+        self.levels = hearing.Levels(-100.0, -100.0)
+        self._boot = boot
+        self._seed = seed
+        self._rate_in = sample_rate_in
+        self._on_change = on_change
+        self._queue: queue.SimpleQueue[ev.Event | None] = queue.SimpleQueue()
+        self._timers: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
+        self._listening = False
+        self._anchor: float | None = None
+        self._recordings: dict[str, _Recording] = {}
+        self._capturing: str | None = None
+
+    # --- the loop
+
+    def post(self, event: ev.Event) -> None:
+        """Put an event before the core, from any thread."""
+        self._queue.put(event)
+
+    def start(self) -> None:
+        """Recover what a former run left, then take the outside in."""
+        ports = self.ports
+        facts = fold(ports.ledger.entries())
+        now = ports.clock.mono()
+        self.handle(ev.Booted(now, self._boot, self._seed, private=facts.private))
+        for recording, row in ports.catalog.rows().items():
+            attempts, reason = row.get("attempts", 0), row.get("reason", "")
+            self.handle(ev.RowFound(now, recording, str(row.get("state", "")), int(attempts or 0), str(reason or "")))
+        ports.spool.find(self.post)
+        for start in (ports.panel.start, ports.uplink.start, ports.audio.start, ports.line.start):
+            start(self.post)
+
+    def stop(self) -> None:
+        """Ask `run` to return, from any thread."""
+        self._queue.put(None)
+
+    def run(self) -> None:
+        """Handle events until `stop`."""
+        while True:
+            self.fire_timers()
+            try:
+                event = self._queue.get(timeout=self._wait_s())
+            except queue.Empty:
+                continue
+            if event is None:
+                return
+            self.handle(event)
+
+    def pump(self) -> None:
+        """Handle everything that is due now, and return: for worlds that own the loop."""
+        while True:
+            self.fire_timers()
+            try:
+                event = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if event is not None:
+                self.handle(event)
+
+    def close(self) -> None:
+        """Leave: keep what was confirmed (the next start closes it), let go of the rest."""
+        ports = self.ports
+        self._forget()
+        for close in (ports.line.close, ports.audio.close, ports.panel.close, ports.uplink.close):
+            close()
+        for close in (ports.spool.close, ports.ledger.close, ports.catalog.close):
+            close()
+
+    def fire_timers(self) -> None:
+        """Post the deadlines that have come."""
+        now = self.ports.clock.mono()
+        while self._heap and self._heap[0][0] <= now:
+            at, tag = heapq.heappop(self._heap)
+            if self._timers.get(tag) == at:
+                del self._timers[tag]
+                self.handle(ev.Woke(max(at, now), tag))
+
+    def _wait_s(self) -> float | None:
+        while self._heap and self._timers.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self.ports.clock.wait_s(self._heap[0][0]) if self._heap else None
+
+    def handle(self, event: ev.Event) -> None:
+        """Hear a block, or step the core."""
+        if isinstance(event, AudioBlock):
+            try:
+                self._hear(event)
+            finally:
+                self.ports.audio.done(event)
+        else:
+            self._step(event)
+        self._on_change(self)
+
+    def _step(self, event: ev.Event) -> None:
+        self.state, effects = step(self.state, event)
+        for effect in effects:
+            self._perform(effect, event.at)
+
+    # --- hearing
+
+    def _hear(self, block: AudioBlock) -> None:
+        self.counters.lost_frames += block.lost
+        if not self._listening:
+            return
+        if block.lost:
+            self._fill_gap(block.lost)
+        heard = self.ear.feed(block.frames)
+        self._follow(block.at, heard.position + len(heard.legs))
+        self.levels = heard.levels
+        self._keep(heard)
+        for event in heard.events:
+            self._mask(event)
+            told = self._told(event, block.at)
+            if told is not None:
+                self._step(told)
+        self._cut(heard.undecided_since)
+
+    def _fill_gap(self, lost: int) -> None:
+        """The stream's positions go on over what the device lost; what is kept says so."""
+        lost = min(lost, int(LONGEST_SILENCE_FILLED_S * self._rate_in))
+        before = self.ear.position
+        self.ear.feed(np.zeros((lost, self.ear.channels), np.float32))
+        if (capture := self._running()) is not None:
+            capture.gap(self.ear.position - before)
+
+    def _follow(self, at: float, position: int) -> None:
+        anchor = at - position / RATE
+        if self._anchor is None:
+            self._anchor = anchor
+        else:
+            self._anchor += DRIFT_FOLLOW * (anchor - self._anchor)
+
+    def _time_of(self, position: int) -> float:
+        return (self._anchor or 0.0) + position / RATE
+
+    def _told(self, event: hearing.Event, at: float) -> ev.Event | None:
+        match event:
+            case hearing.KeyHeard():
+                if event.final:
+                    far = event.leg is hearing.Leg.FAR
+                    self.counters.keys_far += far
+                    self.counters.keys_ignored += not far
+                return ev.KeyHeard(
+                    at,
+                    event.key,
+                    ev.Leg(event.leg.value),
+                    self._time_of(event.start),
+                    (event.end - event.start) / RATE,
+                    event.level_dbm0,
+                    event.twist_db,
+                    event.cos,
+                    event.final,
+                )
+            case hearing.ToneHeard():
+                return ev.ToneHeard(at, event.name, ev.Leg(leg_of(event.cos).value), event.cycles, event.final)
+            case hearing.SpeechHeard():
+                leg = ev.Leg(event.leg.value)
+                return ev.SpeechEnded(at, leg) if event.final else ev.SpeechBegan(at, leg)
+            case _:
+                assert_never(event)
+
+    # --- keeping
+
+    def _running(self) -> Capture | None:
+        return self._recordings[self._capturing].capture if self._capturing is not None else None
+
+    def _keep(self, heard: hearing.Heard) -> None:
+        if (capture := self._running()) is not None:
+            capture.feed(heard.legs, heard.position)
+
+    def _mask(self, event: hearing.Event) -> None:
+        """Every key is silenced on both legs, but the one that gave consent, which began before capture did."""
+        if self._capturing is None or not isinstance(event, hearing.KeyHeard):
+            return
+        recording = self._recordings[self._capturing]
+        consent_key_at = recording.consent_key_at
+        is_consent_key = consent_key_at is not None and self._time_of(event.start) <= consent_key_at
+        if recording.capture is not None and not is_consent_key:
+            recording.capture.mask(event.start, event.end)
+
+    def _cut(self, undecided_since: int | None) -> None:
+        capture = self._running()
+        if capture is not None and self._capturing is not None:
+            self._seal(self._capturing, capture.ready(undecided_since))
+
+    def _seal(self, recording: str, clips: list[hearing.Clip]) -> None:
+        for clip in clips:
+            kept = self.ports.spool.add_clip(recording, clip.index, clip.first_sample, clip.samples)
+            clip.samples.fill(0)
+            self.counters.clips_sealed += kept
+            self.counters.clips_dropped += not kept
+            if not kept:
+                self._recordings[recording].dropped.append((clip.first_sample, len(clip.samples)))
+
+    def _start_capture(self, effect: do.StartCapture) -> None:
+        recording = self._recordings[effect.recording]
+        recording.capture = Capture(self.ear.position, self.ear.leg_count)
+        recording.first_at = self._time_of(self.ear.position)
+        self._capturing = effect.recording
+
+    def _stop_capture(self, effect: do.StopCapture) -> None:
+        capture = self._running()
+        if capture is None or self._capturing != effect.recording:
+            return
+        undecided = self.ear.undecided_since
+        if undecided is not None:
+            capture.mask(undecided, capture.position)
+        self._seal(effect.recording, capture.finish())
+        capture.wipe()
+        self._capturing = None
+
+    def _forget(self) -> None:
+        self.ear.forget()
+        self._anchor = None
+        self.levels = hearing.Levels(-100.0, -100.0)
+
+    # --- effects
+
+    def _perform(self, effect: do.Effect, at: float) -> None:  # noqa: C901, PLR0912 -- one line for each effect
+        ports = self.ports
+        match effect:
+            case do.WakeAt():
+                self._set_timer(effect)
+            case do.Ping():
+                ports.line.ping()
+            case do.SetPath():
+                ports.line.path(bypass=effect.bypass)
+            case do.ConnectPlay():
+                ports.line.connect_play(on=effect.on, ms=effect.ms)
+            case do.Play():
+                ports.audio.play(effect.sound)
+            case do.StopPlay():
+                ports.audio.stop_play()
+            case do.Listen():
+                self._listening = effect.on
+                self._forget()
+            case do.ReadGauges():
+                self._read_gauges(at)
+            case do.Lamps():
+                ports.panel.show(effect.rec, effect.status)
+            case do.Record():
+                ports.ledger.append(effect.kind, effect.fields, effect.ticket)
+            case do.OpenRecording():
+                ports.spool.open(self._opening(effect, at))
+            case do.WriteKeys():
+                ports.spool.write_keys(effect.recording)
+            case do.StartCapture():
+                self._start_capture(effect)
+            case do.StopCapture():
+                self._stop_capture(effect)
+            case do.CloseRecording():
+                ports.spool.close_recording(self._closing(effect, at))
+            case do.DestroyRecording():
+                self._recordings.pop(effect.recording, None)
+                ports.spool.destroy(effect.recording)
+            case do.SignRevoke():
+                ports.spool.sign_revoke(effect.recording, effect.reason, ledger_seq=effect.ledger_seq)
+            case do.RemoveGone():
+                ports.spool.remove_gone(effect.recording)
+            case do.FinishInterrupted():
+                seq, line_hash = ports.ledger.durable()
+                ports.spool.finish_interrupted(effect.recording, ledger_seq=seq, ledger_hash=line_hash)
+            case do.SetAside():
+                ports.spool.set_aside(effect.recording, effect.why)
+            case do.ListFiles():
+                ports.spool.list_files(effect.recording)
+            case do.Send():
+                ports.uplink.send(effect.recording, effect.name)
+            case do.SendLedger():
+                ports.uplink.send_ledger(effect.first, effect.last)
+            case do.KeepReceipt():
+                ports.spool.keep_receipt(effect.recording, effect.receipt)
+            case do.DropRevoke():
+                ports.spool.drop_revoke(effect.recording)
+            case do.SaveRow():
+                row = {"state": effect.state, "attempts": effect.attempts, "reason": effect.reason}
+                ports.catalog.save(effect.recording, row)
+            case do.DropRow():
+                ports.catalog.drop(effect.recording)
+            case _:
+                raise AssertionError(f"no way to carry out {type(effect).__name__}")
+
+    def _set_timer(self, effect: do.WakeAt) -> None:
+        if effect.at is None:
+            self._timers.pop(effect.tag, None)
+        else:
+            self._timers[effect.tag] = effect.at
+            heapq.heappush(self._heap, (effect.at, effect.tag))
+
+    def _read_gauges(self, at: float) -> None:
+        wall, synced = self.ports.clock.wall()
+        self.post(ev.ClockTold(at, wall, synced))
+        try:
+            self.post(ev.SpaceTold(at, self.ports.spool.free_bytes()))
+        except OSError as error:
+            self.post(ev.DiskFailed(at, f"space: {error.strerror}"))
+
+    # --- what is written down
+
+    def _iso(self, at: float) -> tuple[str, str]:
+        """A monotonic time as wall time, and how far that is trusted."""
+        wall, synced = self.ports.clock.wall()
+        wall -= self.ports.clock.mono() - at
+        text = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return text, "synced" if synced else "unsynced"
+
+    def _opening(self, effect: do.OpenRecording, at: float) -> Opening:
+        opened_at, clock = self._iso(at)
+        evidence = effect.evidence
+        self._recordings[effect.recording] = _Recording(evidence.at if evidence.way == "key" else None)
+        return Opening(
+            recording=effect.recording,
+            boot=effect.boot,
+            seizure=effect.seizure,
+            opened_at=opened_at,
+            clock=clock,
+            sample_rate=RATE,
+            channels=self.ear.leg_count,
+            personal={"direction": effect.direction, "evidence": self._evidence(evidence)},
+        )
+
+    def _evidence(self, evidence: do.Evidence) -> Mapping[str, Any]:
+        text = {
+            "way": evidence.way,
+            "at": self._iso(evidence.at)[0],
+            "text_version": evidence.text_version,
+            "text_hash": evidence.text_hash,
+        }
+        if evidence.way == "oral":
+            confirmed_at = None if evidence.confirmed_at is None else self._iso(evidence.confirmed_at)[0]
+            return {**text, "confirmed_at": confirmed_at}
+        return {
+            **text,
+            "leg": evidence.leg,
+            "held_ms": round(evidence.held_s * 1000),
+            "level_dbm0": round(evidence.level_dbm0, 1),
+            "twist_db": round(evidence.twist_db, 1),
+            "cos_phi": round(evidence.cos_phi, 3),
+        }
+
+    def _closing(self, effect: do.CloseRecording, at: float) -> Closing:
+        closed_at, clock = self._iso(at)
+        kept = self._recordings.pop(effect.recording, _Recording(None))
+        capture = kept.capture
+        gaps = sorted([*(capture.gaps if capture else ()), *kept.dropped])
+        masked = capture.masked if capture else []
+        evidence = effect.evidence
+        seq, line_hash = self.ports.ledger.durable()
+        return Closing(
+            recording=effect.recording,
+            ended=effect.ended,
+            closed_at=closed_at,
+            clock=clock,
+            consent=ConsentRecord(
+                way=evidence.way,
+                at=self._iso(evidence.at)[0],
+                text_version=evidence.text_version,
+                text_hash=evidence.text_hash,
+                mark_s=None if evidence.mark_at is None else round(evidence.at - evidence.mark_at, 3),
+                leg=evidence.leg,
+                ledger_seq=evidence.ledger_seq,
+            ),
+            ledger_seq=seq,
+            ledger_hash=line_hash,
+            gaps=tuple(gaps),
+            personal={
+                "evidence": self._evidence(evidence),
+                "marks_s": [round(mark - kept.first_at, 2) for mark in effect.marks],
+                "masked": [[start, end] for start, end in masked],
+            },
+        )

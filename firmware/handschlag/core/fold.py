@@ -1,0 +1,73 @@
+"""What the ledger remembers across restarts: a pure fold over its entries, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ENDINGS = frozenset({"withdrawn", "destroyed", "purged", "expired"})
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A yes as the ledger has it. For an oral one `seq` is that of the confirmation."""
+
+    way: str
+    at: str
+    seq: int
+    text_version: str
+    text_hash: str
+    leg: str
+    confirmed: bool
+
+
+@dataclass(slots=True)
+class Folded:
+    """The ledger's word on private mode and on every recording that it names."""
+
+    private: bool = False
+    consents: dict[str, Consent] = field(default_factory=dict)
+    ended: dict[str, tuple[str, int]] = field(default_factory=dict)
+    closed: dict[str, str] = field(default_factory=dict)
+    receipted: set[str] = field(default_factory=set)
+
+    def consented(self, recording: str) -> bool:
+        """Whether the ledger has the yes that keeping this recording needs."""
+        consent = self.consents.get(recording)
+        return consent is not None and consent.confirmed
+
+
+def fold(entries: Iterable[Mapping[str, Any]]) -> Folded:
+    """Read the ledger from its beginning."""
+    folded = Folded()
+    for entry in entries:
+        recording = str(entry.get("recording", ""))
+        seq = int(entry["seq"])
+        match entry["kind"]:
+            case "private":
+                folded.private = bool(entry["on"])
+            case "granted":
+                folded.consents[recording] = Consent(
+                    way=str(entry["way"]),
+                    at=str(entry["at"]),
+                    seq=seq,
+                    text_version=str(entry["text_version"]),
+                    text_hash=str(entry["text_hash"]),
+                    leg=str(entry["leg"]),
+                    confirmed=entry["way"] == "key",
+                )
+            case "confirmed" if recording in folded.consents:
+                granted = folded.consents[recording]
+                folded.consents[recording] = Consent(
+                    granted.way, granted.at, seq, granted.text_version, granted.text_hash, granted.leg, confirmed=True
+                )
+            case kind if kind in ENDINGS and recording:
+                folded.ended[recording] = (str(kind), seq)
+            case "closed":
+                folded.closed[recording] = str(entry["manifest"])
+            case "receipted":
+                folded.receipted.add(recording)
+            case _:
+                pass
+    return folded

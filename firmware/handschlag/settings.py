@@ -1,0 +1,217 @@
+"""The box's settings: one TOML file, read strictly.
+
+A wrong key, type, range or missing file is an error that names the key, its value and what is allowed; nothing is
+guessed and nothing unknown is passed over. Paths are relative to the settings file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+
+from handschlag.core.policy import AskWhen, Way
+from handschlag.errors import HandschlagError
+
+
+class BadSetting(HandschlagError, ValueError):
+    """The settings cannot be used as they are."""
+
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
+BoxName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the settings file."""
+
+
+class BoxSection(Section, frozen=True):
+    """Who this box is and where it keeps things. `accepted`: the acceptance sheet is signed."""
+
+    name: BoxName
+    data: str
+    key: str
+    trust: str
+    recipients: Annotated[list[str], msgspec.Meta(min_length=1, max_length=4)]
+    accepted: bool = False
+    reserve_mib: Annotated[int, msgspec.Meta(ge=16, le=1_048_576)] = 512
+
+
+class ConsentSection(Section, frozen=True):
+    """How the other party is asked. `staff_covered`: a written consent of every user of the line is on file."""
+
+    language: Literal["de", "en"] = "de"
+    way: Way = Way.KEY
+    ask: AskWhen = AskWhen.BUTTON
+    staff_covered: bool = False
+    prompts: str = ""
+    retention: Literal["inquiry", "order", "repair", "building"] = "order"
+
+
+class LineSection(Section, frozen=True):
+    """The tap. `proven` is the serial number of the tap whose polarity was proven at the bench."""
+
+    kind: Literal["tap", "absent"]
+    port: str = ""
+    proven: str = ""
+
+
+class AudioSection(Section, frozen=True):
+    """The sound device: a name or a unique part of it, never an index; `pipe` is the simulated world's socket."""
+
+    kind: Literal["portaudio", "pipe", "absent"]
+    device: str = ""
+    output_device: str = ""
+    socket: str = ""
+
+
+class PanelSection(Section, frozen=True):
+    """Lamps and button. Pins are BCM numbers."""
+
+    kind: Literal["gpio", "pipe", "absent"]
+    rec: Pin = 17
+    red: Pin = 22
+    green: Pin = 23
+    blue: Pin = 24
+    button: Pin = 27
+    socket: str = ""
+
+
+class UplinkSection(Section, frozen=True):
+    """The broker. Without `ca` the connection is not encrypted, which is refused unless the host is this machine."""
+
+    kind: Literal["mqtt", "absent"]
+    host: str = ""
+    port: Port = 8883
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+
+class Settings(Section, frozen=True):
+    """The whole file."""
+
+    box: BoxSection
+    line: LineSection
+    audio: AudioSection
+    panel: PanelSection
+    uplink: UplinkSection
+    consent: ConsentSection = ConsentSection()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings with where they came from and the hash that the ledger names."""
+
+    settings: Settings
+    folder: Path
+    sha256: str
+
+    def path(self, text: str) -> Path:
+        """A path of the file, relative to it."""
+        return (self.folder / text).resolve() if text else self.folder
+
+
+def load(path: Path) -> Loaded:
+    """Read and check a settings file.
+
+    Raises:
+        BadSetting: names file, key, value and what is allowed.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise BadSetting(f"{path}: cannot be read ({error.strerror}); allowed is a readable TOML file") from error
+    try:
+        tree = tomllib.loads(raw.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{path}: is not TOML: {error}") from error
+    try:
+        settings = msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as error:
+        raise BadSetting(f"{path}: {_explain(str(error), tree)}") from error
+    loaded = Loaded(settings, path.resolve().parent, hashlib.sha256(raw).hexdigest())
+    _check(path, loaded)
+    return loaded
+
+
+def _explain(message: str, tree: dict[str, Any]) -> str:
+    """Add to what msgspec says (what, and where as `$.box.name`) the value that stands there and what is allowed."""
+    where = re.search(r"`\$\.?([^`]*)`$", message)
+    key = where.group(1) if where else ""
+    value: Any = tree
+    for part in filter(None, re.split(r"\.|\[|\]", key)):
+        try:
+            value = value[int(part)] if isinstance(value, list) else value[part]
+        except (KeyError, IndexError, ValueError, TypeError):
+            value = None
+            break
+    what = message.partition(" - at")[0]
+    unknown = re.search(r"unknown field `([^`]+)`", message)
+    if unknown:
+        name = ".".join(filter(None, [key, unknown.group(1)]))
+        section = _section(key)
+        allowed = ", ".join(f.name for f in msgspec.structs.fields(section)) if section else "the documented keys"
+        return f"{name}: no such key; allowed are {allowed}"
+    if allowed_values := _choices(key):
+        what += f"; allowed are {', '.join(allowed_values)}"
+    shown = "" if isinstance(value, dict) or value is None else f" = {value!r}"
+    return f"{key or 'the file'}{shown}: {what}"
+
+
+def _section(key: str) -> type[Section] | None:
+    sections = {f.name: f.type for f in msgspec.structs.fields(Settings)}
+    return Settings if not key else sections.get(key)
+
+
+def _choices(key: str) -> list[str]:
+    """The values that a key with few of them allows."""
+    section_name, _, name = key.partition(".")
+    section = _section(section_name)
+    types = {f.name: f.type for f in msgspec.structs.fields(section)} if section else {}
+    kind = types.get(name)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return [member.value for member in kind]
+    return [str(value) for value in get_args(kind)] if get_origin(kind) is Literal else []
+
+
+def _check(path: Path, loaded: Loaded) -> None:
+    settings = loaded.settings
+    needed = (
+        (
+            "line.port",
+            settings.line.kind == "tap",
+            settings.line.port,
+            "the tap's serial port, as /dev/serial/by-id/...",
+        ),
+        ("audio.device", settings.audio.kind == "portaudio", settings.audio.device, "a sound device's name"),
+        ("audio.socket", settings.audio.kind == "pipe", settings.audio.socket, "the world's socket"),
+        ("panel.socket", settings.panel.kind == "pipe", settings.panel.socket, "the world's socket"),
+        ("uplink.host", settings.uplink.kind == "mqtt", settings.uplink.host, "the broker's host name"),
+    )
+    for key, applies, value, allowed in needed:
+        if applies and not value:
+            raise BadSetting(f"{path}: {key} = {value!r}: is missing; allowed is {allowed}")
+    uplink = settings.uplink
+    if uplink.kind == "mqtt":
+        given = [bool(name) for name in (uplink.ca, uplink.certificate, uplink.key)]
+        if any(given) and not all(given):
+            raise BadSetting(f"{path}: uplink.ca, uplink.certificate and uplink.key go together; give all three")
+        if not any(given) and uplink.host not in {"localhost", "127.0.0.1", "::1"}:
+            raise BadSetting(
+                f"{path}: uplink.host = {uplink.host!r}: without ca, certificate and key only this machine is allowed"
+            )
+    files = [("box.key", settings.box.key), ("box.trust", settings.box.trust)]
+    files += [(f"box.recipients[{i}]", name) for i, name in enumerate(settings.box.recipients)]
+    files += [("uplink.ca", uplink.ca), ("uplink.certificate", uplink.certificate), ("uplink.key", uplink.key)]
+    for key, name in files:
+        if name and not loaded.path(name).is_file():
+            raise BadSetting(f"{path}: {key} = {name!r}: no such file; allowed is a path relative to the settings")

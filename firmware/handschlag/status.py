@@ -1,0 +1,87 @@
+"""What the box says about itself: a pure function of its state, without anything personal (P9).
+
+No number, no name, no digit and no audio is in here; the levels are of the moment, for the eye.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from handschlag.app import App
+from handschlag.core.delivery import backlog
+from handschlag.core.readiness import cannot, warnings
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One look at the box. Times in seconds of its monotonic clock; levels in dBm0."""
+
+    at: float
+    line: str
+    phase: str
+    stage: str
+    rec: str
+    status: str
+    cannot: str
+    warnings: tuple[str, ...]
+    private: bool
+    seizure: int
+    outcome: str
+    bar: str
+    playing: str
+    far_dbm0: float
+    near_dbm0: float
+    connected: bool
+    backlog: int
+    receipts: int
+    revokes: int
+    clips_sealed: int
+    clips_dropped: int
+    lost_frames: int
+    keys_far: int
+    keys_ignored: int
+    ledger_seq: int
+    ledger_acked: int
+    free_bytes: int
+
+
+def status(app: App) -> Status:
+    """Look at the box now."""
+    call, delivery = app.state.call, app.state.delivery
+    line = call.line
+    held = "unknown" if not line.known else "ringing" if line.ring else "off-hook" if line.off_hook else "on-hook"
+    running = call.call or call.last_call
+    return Status(
+        at=round(app.ports.clock.mono(), 2),
+        line=held,
+        phase=call.phase.value,
+        stage=call.question.stage.value if call.question is not None else "",
+        rec=app.state.lamps.rec.value,
+        status=app.state.lamps.status.value,
+        cannot=cannot(call),
+        warnings=warnings(call),
+        private=call.private,
+        seizure=line.seizure,
+        outcome=running.outcome if running is not None else "",
+        bar=running.bar.value if running is not None and running.bar is not None else "",
+        playing=call.voice.playing,
+        far_dbm0=round(app.levels.far_dbm0, 1),
+        near_dbm0=round(app.levels.near_dbm0, 1),
+        connected=delivery.connected,
+        backlog=backlog(delivery),
+        receipts=delivery.receipts,
+        revokes=len(delivery.revokes),
+        clips_sealed=app.counters.clips_sealed,
+        clips_dropped=app.counters.clips_dropped,
+        lost_frames=app.counters.lost_frames,
+        keys_far=app.counters.keys_far,
+        keys_ignored=app.counters.keys_ignored,
+        ledger_seq=delivery.ledger_durable,
+        ledger_acked=delivery.ledger_acked,
+        free_bytes=call.free_bytes or 0,
+    )
+
+
+def as_dict(told: Status) -> dict[str, object]:
+    """For JSON."""
+    return asdict(told)
