@@ -1,10 +1,10 @@
 """From the converter's rate to the telephone's 8 kHz.
 
 Rates that are a multiple of 8 kHz go through a linear-phase FIR of 5 ms (flat to 3.3 kHz, -80 dB from 4.4 kHz),
-computed on a fixed grid of input blocks, so that the output is the same bit by bit however the input was cut. soxr would
-serve as well on paper, but its 6:1 path was measured to answer in bursts, up to 158 ms late, and its queues keep old
-samples; a key has to be decided within 80 ms, and nothing older than 200 ms may exist before consent. Any other rate
-(44.1 kHz in files) goes through soxr.
+computed on a fixed grid of input blocks, so that the output is the same bit by bit however the input was cut. soxr
+would serve as well on paper, but its 6:1 path was measured to answer in bursts, up to 158 ms late, and its queues
+keep old samples; a key has to be decided within 80 ms, and nothing older than 200 ms may exist before consent. Any
+other rate (44.1 kHz in files) goes through soxr.
 
 Output sample `n` belongs to input sample `n * rate / 8000`: the delay of the filter is taken out.
 """

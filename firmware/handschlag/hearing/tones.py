@@ -113,11 +113,13 @@ class ToneDetector:
 
     def _bands_of(self, windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Weighted energy of each window, and how much of it is in each band."""
-        squares = windows @ self._matrix
+        squares: NDArray[np.float32] = windows @ self._matrix
         np.multiply(squares, squares, out=squares)
         weighted = windows * _WINDOW_SHAPE
-        total: NDArray[np.float32] = np.einsum("ij,ij->i", weighted, weighted) + np.float32(1e-12)
-        return total, squares @ self._bands
+        total: NDArray[np.float32] = np.einsum("ij,ij->i", weighted, weighted)
+        total += np.float32(1e-12)
+        in_band: NDArray[np.float32] = squares @ self._bands
+        return total, in_band
 
     def _power_at_425(self) -> tuple[list[float], list[float]]:
         """Real power, and voltage times current, of each hop."""
