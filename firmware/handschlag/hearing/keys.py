@@ -36,7 +36,9 @@ BOX: Final = 64  # 8 ms
 
 FLOOR_DBM0: Final = -50.0  # per tone
 SIEVE_SHARE: Final = 0.4  # of the energy above 300 Hz
-PURE_SHARE: Final = 0.55
+PURE_SHARE: Final = 0.62  # what white noise 4 dB below the key leaves, 0.72, and its chance
+THIRD_SHARE: Final = 0.079  # -11 dB: a third tone; white noise 4 dB below the key stays under -12 dB
+EDGE: Final = 20  # of a key's extent that is not judged: 2.5 ms
 WIDTH: Final = 0.0265  # between Q.24's 1.8 % to accept and 3.5 % to reject
 TWIST_DB: Final = (-10.0, 6.0)
 SHORTEST: Final = 256  # 32 ms: between 24 to reject and 40 to accept
@@ -222,7 +224,7 @@ class KeyDetector:
         tones = basis * weights
         pair = tones[:, :2] + tones[:, 2:]
         span = _extent(wave, pair.sum(axis=1), anchor - FIT // 2)
-        if span is None or not _steady(wave, pair, span[0], wave.size if span[1] is None else span[1]):
+        if span is None or not _alone(wave, pair, span[0], wave.size if span[1] is None else span[1]):
             return None
         start, end = span
         return _Fit(
@@ -364,13 +366,27 @@ def _stretches(indices: NDArray[np.intp]) -> list[tuple[int, int]]:
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
-def _steady(wave: NDArray[np.float64], pair: NDArray[np.float64], start: int, end: int) -> bool:
-    """Each tone for itself is there all the time between start and end."""
-    low, high = start + BOX // 4, end - BOX - BOX // 4
-    if high - low < BOX:
+def _alone(wave: NDArray[np.float64], pair: NDArray[np.float64], start: int, end: int) -> bool:
+    """The two tones, steady from start to end, are what there is; what is left has no third tone in it.
+
+    Noise spreads over the band and leaves no peak; the harmonics of a voice do, however well two of them fit.
+    """
+    inner = slice(start + EDGE, end - EDGE)
+    heard, tones = wave[inner], pair[inner]
+    length = heard.size
+    if length < BOX:
+        return False
+    left = heard - tones.sum(axis=1)
+    powers = np.einsum("ij,ij->j", tones, tones) / length
+    if left @ left > (1.0 - PURE_SHARE) * (heard @ heard):
+        return False
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * (np.arange(length) + 0.5) / length)
+    spectrum = np.fft.rfft(left * window, 1024)
+    peak = float((spectrum.real**2 + spectrum.imag**2).max()) * 2.0 / float(window.sum()) ** 2
+    if peak > THIRD_SHARE * powers.sum():
         return False
     for tone in range(2):
-        gain = _gain(wave, pair[:, tone])[low:high]
-        if np.quantile(gain, 0.2) < 0.5 or np.quantile(gain, 0.8) > 1.7:
+        gain = _gain(wave, pair[:, tone])[start + EDGE : end - EDGE - BOX]
+        if gain.size and (np.quantile(gain, 0.2) < 0.5 or np.quantile(gain, 0.8) > 1.7):
             return False
     return True
