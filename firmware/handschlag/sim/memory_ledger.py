@@ -1,0 +1,54 @@
+"""The ledger without a disk: the same lines, durable at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from handschlag.core.effects import Value
+from handschlag.core.events import EntryDurable
+from handschlag.ports import Clock, Post
+from handschlag.sealing import ledger
+
+
+class MemoryLedger:
+    """`ports.Ledger` in memory, for the box's run `boot`. Posts EntryDurable before `append` returns."""
+
+    def __init__(self, *, boot: str, post: Post, clock: Clock) -> None:
+        self._boot = boot
+        self._post = post
+        self._clock = clock
+        self._lines: list[bytes] = []
+
+    def append(self, kind: str, fields: Mapping[str, Value], ticket: int) -> None:
+        """Append an entry with the next number."""
+        wall, synced = self._clock.wall()
+        seq, prev = self.durable()
+        line = ledger.next_line(
+            prev,
+            seq + 1,
+            at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall)),
+            clock="synced" if synced else "unsynced",
+            mono=self._clock.mono(),
+            boot=self._boot,
+            kind=kind,
+            fields=fields,
+        )
+        self._lines.append(line)
+        self._post(EntryDurable(self._clock.mono(), ticket, *self.durable()))
+
+    def durable(self) -> tuple[int, str]:
+        """Number and hash of the newest entry; (0, 64 zeros) when there is none."""
+        return len(self._lines), ledger.line_hash(self._lines[-1]) if self._lines else ledger.GENESIS
+
+    def lines(self, first: int, last: int) -> Sequence[bytes]:
+        """Lines by number, both ends included."""
+        return self._lines[max(first, 1) - 1 : max(last, 0)]
+
+    def entries(self) -> Iterable[Mapping[str, Any]]:
+        """All entries in order."""
+        return map(ledger.parse_line, list(self._lines))
+
+    def close(self) -> None:
+        """End."""
