@@ -1,0 +1,270 @@
+"""PortAudio over a private PulseAudio: the real path in real time, with two null sinks for wires."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from handschlag.adapters.audio import BadDevice, PortAudio, choose_device
+from handschlag.core.events import AudioCame, AudioGone, MarkPassed, Played, PlayFailed
+from handschlag.ports import AudioBlock, Sound
+from tests.support.inbox import Inbox
+from tests.support.pulse import LINE, TAP, Pulse, running_pulse
+
+RATE = 48000
+F32 = npt.NDArray[np.float32]
+
+
+def chirp(seconds: float) -> F32:
+    """A sound that resembles itself at one delay only."""
+    at = np.arange(round(seconds * RATE)) / RATE
+    return (0.5 * np.sin(2 * np.pi * (300 + 1200 * at / seconds) * at)).astype(np.float32)
+
+
+SOUNDS = {
+    "chirp": Sound("chirp", chirp(1.0), mark_s=0.6),
+    "long": Sound("long", np.tile(chirp(1.0), 30)),
+}
+
+
+class Ear:
+    """An application that handles each block at once, and keeps a copy of what it heard (tests may)."""
+
+    def __init__(self) -> None:
+        self.inbox = Inbox()
+        self.audio = PortAudio(TAP, SOUNDS)
+        self.heard: list[F32] = []
+
+    def start(self) -> None:
+        """Begin."""
+        self.audio.start(self._post)
+
+    def _post(self, event: object) -> None:
+        if isinstance(event, AudioBlock):
+            self.heard.append(event.frames.copy())
+            self.audio.done(event)
+        self.inbox.post(event)  # type: ignore[arg-type]  # whatever is posted is an Event
+
+    def came(self) -> None:
+        """Wait for the device."""
+        self.inbox.until(lambda: bool(self.inbox.of(AudioCame)))
+
+
+class Wire:
+    """The other end of both wires: records what the box plays, and plays `carry` into the box."""
+
+    def __init__(self) -> None:
+        import sounddevice  # noqa: PLC0415 - after the fixture has told PortAudio where to look
+
+        self._lock = threading.Condition()
+        self._recorded: list[F32] = []
+        self._to_carry: list[F32] = []
+        options: dict[str, Any] = {
+            "device": LINE,
+            "samplerate": RATE,
+            "blocksize": 960,
+            "dtype": "float32",
+            "latency": 0.06,
+        }
+        self._streams = [
+            sounddevice.InputStream(channels=1, callback=self._record, **options),
+            sounddevice.OutputStream(channels=2, callback=self._play, **options),
+        ]
+        for stream in self._streams:
+            stream.start()
+
+    def carry(self, frames: F32) -> None:
+        """Play (frames, 2) into the box, once."""
+        with self._lock:
+            whole = np.zeros((-(-len(frames) // 960) * 960, 2), np.float32)
+            whole[: len(frames)] = frames
+            self._to_carry += list(whole.reshape(-1, 960, 2))
+
+    def recorded(self) -> F32:
+        """Everything recorded so far."""
+        with self._lock:
+            return np.concatenate([np.zeros(0, np.float32), *self._recorded])
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` holds, looking after each recorded block."""
+        with self._lock:
+            assert self._lock.wait_for(condition, timeout=30)
+
+    def close(self) -> None:
+        """Cut both wires."""
+        for stream in self._streams:
+            stream.abort()
+            stream.close()
+
+    def _record(self, indata: F32, *_: object) -> None:
+        with self._lock:
+            self._recorded.append(indata[:, 0].copy())
+            self._lock.notify_all()
+
+    def _play(self, outdata: F32, *_: object) -> None:
+        with self._lock:
+            outdata[:] = self._to_carry.pop(0) if self._to_carry else 0
+
+
+@pytest.fixture(scope="module")
+def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pulse]:
+    """The private sound server."""
+    with running_pulse(tmp_path_factory.mktemp("pulse")) as pulse:
+        yield pulse
+
+
+@pytest.fixture
+def wire(pulse: Pulse) -> Iterator[Wire]:
+    """The far ends of the wires."""
+    assert pulse
+    wire = Wire()
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def ear(pulse: Pulse) -> Iterator[Ear]:
+    """A box's audio that was not started yet."""
+    assert pulse
+    ear = Ear()
+    yield ear
+    ear.audio.close()
+
+
+def best_match(heard: F32, wanted: F32) -> tuple[int, float]:
+    """Where `wanted` lies in `heard` (samples), and how alike they are there (1 is the same)."""
+    size = 1 << (len(heard) + len(wanted)).bit_length()
+    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(wanted, size)), size)[: len(heard)]
+    start = int(np.argmax(product))
+    piece = heard[start : start + len(wanted)]
+    if len(piece) < len(wanted):
+        return start, 0.0  # it has only begun
+    alike = float(np.dot(piece, wanted) / (np.linalg.norm(piece) * np.linalg.norm(wanted) + 1e-12))
+    return start, alike
+
+
+def test_a_sound_reaches_the_line_with_its_mark(wire: Wire, ear: Ear) -> None:
+    """What is played is what the line hears, unaltered; the mark is told after it was heard, not before."""
+    ear.start()
+    ear.came()
+    wire.until(lambda: len(wire._recorded) > 5)
+    ear.audio.play("chirp")
+    ear.inbox.until(lambda: bool(ear.inbox.of(MarkPassed)))
+    at_mark = len(wire.recorded())
+    ear.inbox.until(lambda: bool(ear.inbox.of(Played)))
+    wire.until(lambda: best_match(np.concatenate(wire._recorded), SOUNDS["chirp"].samples)[1] > 0.99)
+    start, alike = best_match(wire.recorded(), SOUNDS["chirp"].samples)
+    assert alike > 0.99
+    assert start < at_mark
+    assert [type(event) for event in ear.inbox.events if isinstance(event, MarkPassed | Played)] == [MarkPassed, Played]
+    (mark,), (end,) = ear.inbox.of(MarkPassed), ear.inbox.of(Played)
+    assert end.at - mark.at == pytest.approx(0.4, abs=0.15)
+    assert ear.audio.faults == 0
+
+
+def test_a_key_tone_comes_through(wire: Wire, ear: Ear) -> None:
+    """Key 1 on one channel arrives on that channel, at its two frequencies and its level."""
+    ear.start()
+    ear.came()
+    at = np.arange(RATE // 2) / RATE
+    key = (0.2 * np.sin(2 * np.pi * 697 * at) + 0.2 * np.sin(2 * np.pi * 1209 * at)).astype(np.float32)
+    wire.carry(np.stack([key, np.zeros_like(key)], axis=1))
+    ear.inbox.until(lambda: best_match(np.concatenate(ear.heard)[:, 0], key)[1] > 0.99)
+    heard = np.concatenate(ear.heard)
+    start, _ = best_match(heard[:, 0], key)
+    tone = heard[start : start + RATE // 4]
+    spectrum = np.abs(np.fft.rfft(tone[:, 0] * np.hanning(len(tone)))) / len(tone) * 4
+    found = np.fft.rfftfreq(len(tone), 1 / RATE)
+    strongest = sorted(float(found[each]) for each in np.argsort(spectrum)[-2:])
+    assert strongest == pytest.approx([697, 1209], abs=5)
+    assert spectrum.max() == pytest.approx(0.2, rel=0.15)
+    assert float(np.abs(tone[:, 1]).max()) < 0.01
+
+
+def test_stop_silences_the_line(wire: Wire, ear: Ear) -> None:
+    """After stop_play the line falls silent, and neither mark nor end is told."""
+    ear.start()
+    ear.came()
+    ear.audio.play("long")
+    wire.until(lambda: any(np.abs(block).max() > 0.1 for block in wire._recorded))
+    ear.audio.stop_play()
+    blocks = len(wire._recorded)
+    wire.until(lambda: len(wire._recorded) > blocks + 5 and bool(np.abs(wire._recorded[-1]).max() < 0.001))
+    assert len(wire._recorded) - blocks < 30
+    assert not ear.inbox.of(Played)
+
+
+def test_a_caller_that_lags_loses_audio_and_is_told(ear: Ear) -> None:
+    """With nothing given back, at most 140 ms are out; later blocks say how much was lost (P1)."""
+    inbox = Inbox()
+    ear.audio.start(inbox.post)
+    inbox.until(lambda: len(inbox.of(AudioBlock)) == 7)
+    inbox.until(lambda: ear.audio._lost >= 3 * 960)
+    assert len(inbox.of(AudioBlock)) == 7
+    for block in inbox.of(AudioBlock):
+        ear.audio.done(block)
+        assert not block.frames.any()
+    inbox.until(lambda: len(inbox.of(AudioBlock)) > 7)
+    assert inbox.of(AudioBlock)[7].lost >= 3 * 960
+
+
+def test_a_device_that_goes_and_comes_back(pulse: Pulse, ear: Ear) -> None:
+    """Gone is told once, the sound with it; the device is found again without help."""
+    ear.start()
+    ear.came()
+    ear.audio.play("long")
+    pulse.stop()
+    ear.inbox.until(lambda: bool(ear.inbox.of(AudioGone)))
+    assert [failed.sound for failed in ear.inbox.of(PlayFailed)] == ["long"]
+    ear.audio.play("chirp")
+    assert ear.inbox.of(PlayFailed)[-1].why == "no sound device"
+    ear.inbox.forget()
+    pulse.start()
+    ear.came()
+    assert not ear.inbox.of(AudioGone)
+    ear.inbox.until(lambda: bool(ear.inbox.of(AudioBlock)))
+
+
+def test_a_missing_device_is_named_with_what_there_is(pulse: Pulse) -> None:
+    """A wrong name posts AudioGone that lists the devices, once, and goes on looking."""
+    assert pulse
+    inbox = Inbox()
+    audio = PortAudio("the good microphone", SOUNDS)
+    audio.start(inbox.post)
+    inbox.until(lambda: bool(inbox.of(AudioGone)))
+    audio.close()
+    (gone,) = inbox.of(AudioGone)
+    assert "'the good microphone'" in gone.why
+    assert TAP in gone.why
+    assert LINE in gone.why
+
+
+DEVICES = [("USB Audio: tap (hw:1,0)", 2, 2), ("USB Audio: head (hw:2,0)", 1, 2), ("USB Audio: tap two (hw:3,0)", 2, 2)]
+
+
+def test_devices_are_chosen_by_name_only() -> None:
+    """An exact name wins over parts; a part counts when it is unique among devices with enough channels."""
+    assert choose_device("USB Audio: tap (hw:1,0)", DEVICES, 2) == 0
+    assert choose_device("tap two", DEVICES, 2) == 2
+    assert choose_device("tap", [*DEVICES, ("tap", 2, 1)], 2) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("tap", "2 sound devices named 'tap'"),
+        ("head", "no sound device named 'head'"),
+        ("1", "no sound device named '1'"),
+        ("", "no sound device named ''"),
+    ],
+)
+def test_doubtful_names_are_refused(name: str, says: str) -> None:
+    """Ambiguous, too narrow, index-like and empty names are refused, listing what exists."""
+    with pytest.raises(BadDevice, match=says) as refused:
+        choose_device(name, [("mic", 2, 2)] if name == "1" else DEVICES, 2)
+    assert "there are: " in str(refused.value)
