@@ -38,6 +38,8 @@ FLOOR_DBM0: Final = -50.0  # per tone
 SIEVE_SHARE: Final = 0.4  # of the energy above 300 Hz
 PURE_SHARE: Final = 0.62  # what white noise 4 dB below the key leaves, 0.72, and its chance
 THIRD_SHARE: Final = 0.079  # -11 dB: a third tone; white noise 4 dB below the key stays under -12 dB
+PEAK_SHARE: Final = 0.19  # of a rest that is not small: more is no noise
+RISE: Final = 96  # 12 ms, of which the box takes 8
 EDGE: Final = 20  # of a key's extent that is not judged: 2.5 ms
 WIDTH: Final = 0.0265  # between Q.24's 1.8 % to accept and 3.5 % to reject
 TWIST_DB: Final = (-10.0, 6.0)
@@ -378,15 +380,31 @@ def _alone(wave: NDArray[np.float64], pair: NDArray[np.float64], start: int, end
         return False
     left = heard - tones.sum(axis=1)
     powers = np.einsum("ij,ij->j", tones, tones) / length
-    if left @ left > (1.0 - PURE_SHARE) * (heard @ heard):
+    rest = float(left @ left) / length
+    if rest > (1.0 - PURE_SHARE) * float(heard @ heard) / length:
         return False
     window = 0.5 - 0.5 * np.cos(2.0 * np.pi * (np.arange(length) + 0.5) / length)
     spectrum = np.fft.rfft(left * window, 1024)
     peak = float((spectrum.real**2 + spectrum.imag**2).max()) * 2.0 / float(window.sum()) ** 2
     if peak > THIRD_SHARE * powers.sum():
         return False
+    if rest > 0.15 * powers.sum() and peak > PEAK_SHARE * rest:
+        return False
+    if not _sets_in(_gain(wave, pair.sum(axis=1)), start):
+        return False
     for tone in range(2):
         gain = _gain(wave, pair[:, tone])[start + EDGE : end - EDGE - BOX]
         if gain.size and (np.quantile(gain, 0.2) < 0.5 or np.quantile(gain, 0.8) > 1.7):
             return False
     return True
+
+
+def _sets_in(gain: NDArray[np.float64], start: int) -> bool:
+    """Around the start the tones come from nothing to their full level at once, as a keypad's do and a note's do not."""
+    first = start - BOX // 2
+    around = gain[max(first - RISE, 0) : first + RISE]
+    absent = np.flatnonzero(around[: first - max(first - RISE, 0)] < 0.2)
+    if not absent.size:
+        return False
+    full = np.flatnonzero(around[absent[-1] :] > 0.8)
+    return bool(full.size and full[0] <= RISE)
