@@ -13,9 +13,9 @@ A piece of audio may lie anywhere, at any gain, so comparing everything with eve
 3. Where they agree, both sides are followed in both directions. A match must agree the better the shorter it
    is (`REQUIRED`): a short piece of one vowel resembles another, a long piece of speech resembles nothing.
 
-All comparing is done on the first difference (speech falls by 6 dB per octave: without it, the lowest harmonic
-would decide alone). Parts of the reference without a face of their own start no match: silence, hum, tones, and
-what `known` names, because the box legitimately holds what it plays itself.
+All comparing is done on the second difference (speech falls by 6 to 12 dB per octave: without it, the lowest
+harmonics would decide alone). Parts of the reference without a face of their own start no match: silence, hum,
+tones, and what `known` names, because the box legitimately holds what it plays itself.
 """
 
 import struct
@@ -44,17 +44,21 @@ EMPHASIS = 0.9
 PEAK_REACH = 16  # 2 ms on the grid: an anchor is the greatest within it
 SEED = 48  # 6 ms on the grid, around an anchor
 DIRECTIONS = 32
-SEED_LIKENESS = 0.9
+SEED_LIKENESS = 0.95
+COLOUR_TOLERANCE = 0.15  # copies have the same share of high frequencies, as a logarithm
 STEP_TAPS = 20  # 2.5 ms on the grid: a match is followed in such steps
-FOLLOW_STEPS = 16  # 40 ms to both sides
+FIRST_STEPS = 3
+FOLLOW_STEPS = 40  # 100 ms to both sides
 STEP_LIKENESS = 0.8
-REQUIRED = ((3, 0.99), (6, 0.97), (14, 0.9))  # steps, and the least correlation from there on
+# steps, and the least correlation from there on: above all that the same voice reached by saying other things
+REQUIRED = ((3, 0.9997), (6, 0.9985), (12, 0.997), (24, 0.99), (72, 0.9))
 
-BLOCK = 64  # elements that are judged together when skipping what is no audio
+BLOCK = 32  # elements that are judged together when skipping what is no audio
+IN_A_ROW = 3  # audible blocks: 20 ms at 8 kHz hold four whole ones
 CHUNK_BYTES = 1 << 22
-OVERLAP_BYTES = 1 << 17  # 80 ms of two float64 channels at 48 kHz on both sides
+OVERLAP_BYTES = 1 << 18  # more than 200 ms of two float64 channels at 48 kHz
 PAGE_BYTES = 4096
-TILE = (1024, 8192)
+TILE = (128, 4096)
 FLAC_START = b"fLaC\x00\x00\x00\x22"  # the marker and the header of its first block (RFC 9639, 8.1)
 FLAC_BYTES = 1 << 22
 FOLLOWED_AT_ONCE = 2048
@@ -98,6 +102,7 @@ class _Face:
     origins: NDArray[np.float64]  # per anchor: seconds of the reference at which `flat[0]` would lie
     directions: Floats  # (SEED, DIRECTIONS)
     seeds: Floats  # (anchors, DIRECTIONS)
+    colours: Floats  # per anchor, rising
 
 
 class Searcher:
@@ -220,23 +225,27 @@ def _face(channels: list[Floats], usable: list[Mask], rate: int) -> _Face:
     step = rate // GRID_HZ
     phases = REFERENCE_RATE_HZ // rate
     margin = np.zeros((FOLLOW_STEPS + 1) * STEP_TAPS * step, np.float32)
-    parts, anchors, channel_of, origins = [margin], [], [], []
+    parts, anchors, channel_of, origins, colours = [margin], [], [], [], []
     at = len(margin)
     for number, (channel, mask) in enumerate(zip(channels, usable, strict=True)):
         for phase in range(phases):
             copy = channel if phases == 1 else soxr.resample(channel[phase:], REFERENCE_RATE_HZ, rate)
-            signal = _emphasised(np.asarray(copy, np.float32), step)
+            once = _smooth_difference(np.asarray(copy, np.float32), step)
+            signal = _difference(once, step)
             peaks = _peaks(signal, step)
             second = peaks / rate + phase / REFERENCE_RATE_HZ
             judged = np.minimum((second * GRID_HZ).astype(np.int64), len(mask) - 1)
             peaks = peaks[mask[judged]] if len(mask) else peaks[:0]
             anchors.append(peaks + at)
+            colours.append(_colours(once, signal, peaks, step))
             channel_of.append(np.full(len(peaks), number, np.int32))
             origins.append(np.full(len(peaks), phase / REFERENCE_RATE_HZ - at / rate))
             parts += [signal, margin]
             at += len(signal) + len(margin)
     flat = np.concatenate(parts)
-    places = np.concatenate(anchors) if anchors else np.zeros(0, np.int64)
+    places, colour = np.concatenate(anchors), np.concatenate(colours)
+    order = np.argsort(colour)
+    places = places[order]
     windows = _windows(flat, places, step)
     sample = windows[:: max(1, len(windows) // 6000)]
     directions = np.ascontiguousarray(np.linalg.svd(sample, full_matrices=False)[2][:DIRECTIONS].T)
@@ -245,16 +254,17 @@ def _face(channels: list[Floats], usable: list[Mask], rate: int) -> _Face:
         step=step,
         flat=flat,
         anchors=places,
-        channels=np.concatenate(channel_of) if channel_of else np.zeros(0, np.int32),
-        origins=np.concatenate(origins) if origins else np.zeros(0),
+        channels=np.concatenate(channel_of)[order],
+        origins=np.concatenate(origins)[order],
         directions=directions,
         seeds=windows @ directions,
+        colours=colour[order],
     )
 
 
 def _with_a_face(channel: Floats) -> Mask:
     """Which samples, on the 8 kHz grid, lie in speech-like sound: loud enough, no tones, nothing that repeats."""
-    grid = _emphasised(np.asarray(soxr.resample(channel, REFERENCE_RATE_HZ, GRID_HZ), np.float32), 1)
+    grid = _difference(np.asarray(soxr.resample(channel, REFERENCE_RATE_HZ, GRID_HZ), np.float32), 1)
     hop, length = 80, 320  # judged every 10 ms over 40 ms
     count = (len(grid) - length) // hop + 1
     usable = np.zeros(len(grid), np.bool_)
@@ -296,7 +306,7 @@ def _known_in(channel: Floats, known: Sequence[NDArray[Any]]) -> Mask:
     """Which samples, on the 8 kHz grid, are the box's own: a second of a known signal explains them."""
     rate = 4000
     low = soxr.resample(channel, REFERENCE_RATE_HZ, rate).astype(np.float64)
-    low[1:] -= EMPHASIS * low[:-1]
+    low[1:] -= EMPHASIS * low[:-1]  # numpy reads the right side before it writes
     own = np.zeros(len(soxr.resample(channel, REFERENCE_RATE_HZ, GRID_HZ)), np.bool_)
     if len(low) == 0 or not known:
         return own
@@ -329,7 +339,7 @@ def _typed(chunk: memoryview) -> Iterator[tuple[Dtype, NDArray[Any]]]:
     """The bytes as each kind of sample."""
     for dtype in get_args(Dtype):
         count = len(chunk) // np.dtype(dtype).itemsize
-        if count >= BLOCK:
+        if count >= BLOCK * IN_A_ROW:
             yield dtype, np.frombuffer(chunk, dtype, count)
 
 
@@ -342,7 +352,7 @@ def _sane(elements: NDArray[Any]) -> Floats:
 
 
 def _audible_blocks(elements: NDArray[Any], channels: int) -> Mask:
-    """Which blocks of 64 elements could be audio: neighbours (of the same channel) resemble each other."""
+    """Which blocks of elements could be audio: neighbours (of the same channel) resemble each other."""
     count = len(elements) // BLOCK
     table = elements[: count * BLOCK].reshape(count, BLOCK)
     audible = _plausible(table)
@@ -350,11 +360,17 @@ def _audible_blocks(elements: NDArray[Any], channels: int) -> Mask:
     if len(live) == 0:
         return audible
     rows = table[live].astype(np.float32)
+    rows -= rows.mean(axis=1, keepdims=True)
     energy = np.einsum("ij,ij->i", rows, rows)
     neighbours = np.einsum("ij,ij->i", rows[:, :-channels], rows[:, channels:])
-    mean = rows.sum(axis=1) / BLOCK
-    floor = 4.0**2 if elements.dtype == np.int16 else 1e-5**2
-    audible[live] = (energy > floor * BLOCK) & (neighbours > 0.3 * energy) & (np.square(mean) * BLOCK < 0.8 * energy)
+    floor = 2.0**2 if elements.dtype == np.int16 else 1e-5**2
+    audible[live] = (energy > floor * BLOCK) & (neighbours > 0.3 * energy)
+    row = audible[: count - IN_A_ROW + 1].copy()
+    for by in range(1, IN_A_ROW):
+        row &= audible[by : count - IN_A_ROW + 1 + by]
+    audible[:] = False
+    for by in range(IN_A_ROW):
+        audible[by : count - IN_A_ROW + 1 + by] |= row
     return audible
 
 
@@ -374,9 +390,9 @@ def _plausible(table: NDArray[Any]) -> Mask:
 
 
 def _places(blocks: Mask, count: int) -> Places:
-    """Indices of the elements in audible blocks and in two blocks on both sides."""
+    """Indices of the elements in audible blocks and in the four blocks on both sides."""
     wide = blocks.copy()
-    for by in (1, 2):
+    for by in (1, 2, 3, 4):
         wide[by:] |= blocks[:-by]
         wide[:-by] |= blocks[by:]
     rows = np.flatnonzero(wide)
@@ -408,14 +424,25 @@ def _flac_streams(data: bytes | bytearray | memoryview) -> Iterator[tuple[int, F
 def _matches(face: _Face, signal: Floats, places: Places, channels: int, dtype: Dtype) -> Iterator[Match]:
     """Follow every anchor of the signal that resembles one of the reference."""
     margin = np.zeros((FOLLOW_STEPS + 1) * STEP_TAPS * face.step, np.float32)
-    padded = np.concatenate((margin, _emphasised(signal, face.step), margin))
+    once = _smooth_difference(np.concatenate((margin, signal, margin)), face.step)
+    padded = _difference(once, face.step)
     peaks = _peaks(padded, face.step)
     seeds = _windows(padded, peaks, face.step) @ face.directions
+    colours = _colours(once, padded, peaks, face.step)
     strong = np.square(seeds).sum(axis=1) > SEED_LIKENESS**2
-    peaks, seeds = peaks[strong], seeds[strong]
+    order = np.flatnonzero(strong)[np.argsort(colours[strong])]
+    peaks, seeds, colours = peaks[order], seeds[order], colours[order]
     width = np.dtype(dtype).itemsize
-    for mine, theirs in _alike(seeds, face.seeds):
-        first, steps, likeness = _followed(padded, peaks[mine], face.flat, face.anchors[theirs], face.step)
+    for pair in _alike(seeds, colours, face):
+        mine, theirs = pair
+        # most pairs end at once: they are followed all the way only where they agree for a little
+        theirs_at = face.anchors[theirs]
+        first, steps, likeness = _followed(padded, peaks[mine], face.flat, theirs_at, step=face.step, reach=FIRST_STEPS)
+        going = (steps >= REQUIRED[0][0]) & (likeness >= REQUIRED[-1][1])
+        mine, theirs = mine[going], theirs[going]
+        first, steps, likeness = _followed(
+            padded, peaks[mine], face.flat, theirs_at[going], step=face.step, reach=FOLLOW_STEPS
+        )
         good = np.zeros(len(mine), np.bool_)
         for least, required in REQUIRED:
             good |= (steps >= least) & (likeness >= required)
@@ -438,12 +465,15 @@ def _matches(face: _Face, signal: Floats, places: Places, channels: int, dtype: 
             )
 
 
-def _alike(mine: Floats, theirs: Floats) -> Iterator[tuple[Places, Places]]:
-    """Pairs of seeds that resemble each other, in any polarity."""
+def _alike(seeds: Floats, colours: Floats, face: _Face) -> Iterator[tuple[Places, Places]]:
+    """Pairs of seeds that resemble each other, in any polarity; colours rise on both sides."""
     rows, columns = TILE
-    for top in range(0, len(mine), rows):
-        for left in range(0, len(theirs), columns):
-            likeness = mine[top : top + rows] @ theirs[left : left + columns].T
+    for top in range(0, len(seeds), rows):
+        some = seeds[top : top + rows]
+        edges = (colours[top] - COLOUR_TOLERANCE, colours[top + len(some) - 1] + COLOUR_TOLERANCE)
+        low, high = (int(edge) for edge in np.searchsorted(face.colours, edges))
+        for left in range(low, high, columns):
+            likeness = some @ face.seeds[left : min(left + columns, high)].T
             np.abs(likeness, out=likeness)
             pairs = np.flatnonzero(likeness > SEED_LIKENESS)
             for start in range(0, len(pairs), FOLLOWED_AT_ONCE):
@@ -452,23 +482,26 @@ def _alike(mine: Floats, theirs: Floats) -> Iterator[tuple[Places, Places]]:
 
 
 def _followed(
-    mine: Floats, peaks: Places, theirs: Floats, anchors: Places, step: int
+    mine: Floats, peaks: Places, theirs: Floats, anchors: Places, *, step: int, reach: int
 ) -> tuple[Places, Places, NDArray[np.float64]]:
-    """How far both sides agree around each pair: first step (counted from the anchor), steps, correlation."""
-    taps = np.arange(-FOLLOW_STEPS * STEP_TAPS, FOLLOW_STEPS * STEP_TAPS) * step
-    shape = (len(peaks), 2 * FOLLOW_STEPS, STEP_TAPS)
+    """How far both sides agree around each pair: first step (from the anchor), steps, correlation.
+
+    They are followed for `reach` steps to both sides; `step` is samples per grid sample.
+    """
+    taps = np.arange(-reach * STEP_TAPS, reach * STEP_TAPS) * step
+    shape = (len(peaks), 2 * reach, STEP_TAPS)
     here = mine[peaks[:, None] + taps].reshape(shape)
     there = theirs[anchors[:, None] + taps].reshape(shape)
     product = np.einsum("ijk,ijk->ij", here, there, dtype=np.float64)
     energy_here = np.einsum("ijk,ijk->ij", here, here, dtype=np.float64)
     energy_there = np.einsum("ijk,ijk->ij", there, there, dtype=np.float64)
     # the polarity is that of the two steps around the anchor
-    sign = np.sign(product[:, FOLLOW_STEPS - 1 : FOLLOW_STEPS + 1].sum(axis=1))
+    sign = np.sign(product[:, reach - 1 : reach + 1].sum(axis=1))
     agree = product * sign[:, None] > STEP_LIKENESS * np.sqrt(energy_here * energy_there) + 1e-30
-    after = np.logical_and.accumulate(agree[:, FOLLOW_STEPS:], axis=1).sum(axis=1)
-    before = np.logical_and.accumulate(agree[:, FOLLOW_STEPS - 1 :: -1], axis=1).sum(axis=1)
-    within = np.arange(2 * FOLLOW_STEPS)[None, :]
-    part = (within >= FOLLOW_STEPS - before[:, None]) & (within < FOLLOW_STEPS + after[:, None])
+    after = np.logical_and.accumulate(agree[:, reach:], axis=1).sum(axis=1)
+    before = np.logical_and.accumulate(agree[:, reach - 1 :: -1], axis=1).sum(axis=1)
+    within = np.arange(2 * reach)[None, :]
+    part = (within >= reach - before[:, None]) & (within < reach + after[:, None])
     both = np.sqrt((energy_here * part).sum(axis=1) * (energy_there * part).sum(axis=1))
     likeness = np.abs((product * part).sum(axis=1)) / np.maximum(both, 1e-30)
     return -before, before + after, likeness
@@ -497,14 +530,25 @@ def _merged(found: list[Match]) -> list[Match]:
 # signals
 
 
-def _emphasised(signal: Floats, step: int) -> Floats:
+def _smooth_difference(signal: Floats, step: int) -> Floats:
     """Average over one grid sample, then the first difference on the grid; same length."""
     smooth = signal.copy()
     for by in range(1, step):
         smooth[by:] += signal[:-by]
-    emphasised = smooth.copy()
-    emphasised[step:] -= np.float32(EMPHASIS) * smooth[:-step]
-    return emphasised
+    return _difference(smooth, step)
+
+
+def _difference(signal: Floats, step: int) -> Floats:
+    difference = signal.copy()
+    difference[step:] -= np.float32(EMPHASIS) * signal[:-step]
+    return difference
+
+
+def _colours(once: Floats, twice: Floats, places: Places, step: int) -> Floats:
+    """How strong the high frequencies are around each place: the logarithm of second over first difference."""
+    taps = np.arange(-SEED // 2, SEED // 2) * step
+    energies = [np.square(signal[places[:, None] + taps]).sum(axis=1) for signal in (once, twice)]
+    return np.asarray(np.log((energies[1] + 1e-30) / (energies[0] + 1e-30)), np.float32)
 
 
 def _peaks(signal: Floats, step: int) -> Places:
