@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from handschlag.core.delivery import DeliveryState, backlog_warning, release, step_delivery
-from handschlag.core.effects import Effect, Lamps, RecLamp, StatusLamp, WriteKeys
+from handschlag.core.delivery import DeliveryState, backlog_warning, forget, release, step_delivery
+from handschlag.core.effects import DestroyRecording, Effect, Lamps, RecLamp, StatusLamp, WriteKeys
 from handschlag.core.events import Event
 from handschlag.core.lamps import lamps
 from handschlag.core.policy import Policy
@@ -39,6 +39,9 @@ def step(state: BoxState, event: Event) -> tuple[BoxState, tuple[Effect, ...]]:
     for effect in tuple(effects):
         if isinstance(effect, WriteKeys):
             delivery, more = release(delivery, effect, event.at)
+            effects += more
+        elif isinstance(effect, DestroyRecording):
+            delivery, more = forget(delivery, effect, event.at)
             effects += more
     shown = lamps(call, archive_reachable=delivery.connected, backlog_warning=backlog_warning(delivery, event.at))
     if shown != state.lamps:

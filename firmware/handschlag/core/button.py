@@ -24,7 +24,7 @@ from handschlag.core.draft import Draft
 from handschlag.core.events import ButtonMoved
 from handschlag.core.policy import Way
 from handschlag.core.readiness import way_to_ask
-from handschlag.core.state import Bar, Phase
+from handschlag.core.state import IN_CALL, Bar, Phase
 from handschlag.core.voice import say
 
 DEBOUNCE_S = 0.025
@@ -48,7 +48,8 @@ def settled(d: Draft) -> None:
     if button.raw == button.down:
         close_what_may_close(d)
     elif button.raw:
-        seizure = d.state.call.seizure if d.state.call is not None else None
+        call = d.state.call or d.state.last_call  # withdrawing stays possible until the line is idle
+        seizure = call.seizure if call is not None else None
         d.put(
             button=replace(
                 button,
@@ -122,37 +123,42 @@ def held(d: Draft) -> None:
         return
     d.put(button=replace(button, held_acted=True))
     d.wake("stuck", button.pressed_at + STUCK_S)
-    seizure = button.pressed_seizure
+    call = d.state.call
+    pressed_in_call = button.pressed_in in IN_CALL
+    if call is not None and (not pressed_in_call or call.seizure == button.pressed_seizure):
+        d.put(button=replace(d.state.button, pressed_seizure=call.seizure))
+        _refuse(d)
+    seizure = d.state.button.pressed_seizure
+    if seizure is not None and recordings_of(d, seizure):
+        d.put(button=replace(d.state.button, withdraws=True))
+    elif d.state.phase is Phase.IDLE and button.pressed_in is Phase.IDLE:
+        d.put(private=not d.state.private)
+        d.record("private", on=d.state.private)
+
+
+def _refuse(d: Draft) -> None:
+    """The employee refuses this call: what is going on in it ends; what was recorded is destroyed at the release."""
     match d.state.phase:
-        case Phase.IDLE if button.pressed_in is Phase.IDLE:
-            d.put(private=not d.state.private)
-            d.record("private", on=d.state.private)
         case Phase.PENDING | Phase.CONFIRMING:
             drop_unconfirmed(d, "button")
-            d.put_call(bar=Bar.STAFF)
+            _bar(d, "unconfirmed")
             say(d, "stop")
         case Phase.RECORDING:
             stop_and_keep(d, "stopped")
-            d.put_call(bar=Bar.STAFF)
-            d.put(button=replace(d.state.button, withdraws=True, pressed_seizure=d.call.seizure))
+            _bar(d, "recorded")
         case Phase.GRANTING:
             give_up_grant(d, "staff")
-            d.put_call(bar=Bar.STAFF, outcome="refused")
+            _bar(d, "refused")
         case Phase.ASKING:
             question.cancel(d, "staff", Bar.STAFF)
-        case Phase.OPEN:
-            _refuse_or_withdraw(d)
         case _:
-            if seizure is not None and recordings_of(d, seizure):
-                d.put(button=replace(d.state.button, withdraws=True))
+            if d.call.bar is None:
+                d.record("refused", why="staff", seizure=d.call.seizure.number)
+                _bar(d, "recorded" if recordings_of(d, d.call.seizure) else "refused")
 
 
-def _refuse_or_withdraw(d: Draft) -> None:
-    if recordings_of(d, d.call.seizure):
-        d.put(button=replace(d.state.button, withdraws=True, pressed_seizure=d.call.seizure))
-    elif d.call.bar is None:
-        d.put_call(bar=Bar.STAFF, outcome="refused")
-        d.record("refused", why="staff", seizure=d.call.seizure.number)
+def _bar(d: Draft, outcome: str) -> None:
+    d.put_call(bar=Bar.STAFF, outcome=outcome)
 
 
 def stuck(d: Draft) -> None:

@@ -23,10 +23,12 @@ from handschlag.core.effects import (
     WriteKeys,
 )
 from handschlag.core.events import EntryDurable, KeyHeard, Leg, RecordingGone
+from handschlag.core.readiness import cannot
 from handschlag.core.state import CAPTURING, Bar, Destroying, Kept, Phase, Seizure, Take
 from handschlag.core.voice import hush, say
 
 LEDGER_TIMEOUT_S = 3.0
+DESTROY_AGAIN_S = 5.0
 
 
 def grant_by_key(d: Draft, key: KeyHeard, mark_at: float) -> None:
@@ -84,11 +86,15 @@ def entry_durable(d: Draft, e: EntryDurable) -> None:
         elif d.state.phase is Phase.CONFIRMING:
             _confirmed(d, take, e.seq)
     for recording, leaving in d.state.destroying:
-        if e.ticket == leaving.ticket:
-            _tell_and_remove(d, recording, leaving, e.seq)
+        if leaving.ticket and e.ticket == leaving.ticket:
+            _written_down(d, recording, replace(leaving, ledger_seq=e.seq))
 
 
 def _begin_capture(d: Draft, take: Take, seq: int) -> None:
+    why = cannot(d.state)
+    if why:
+        give_up_grant(d, why)
+        return
     evidence = replace(take.evidence, ledger_seq=seq)
     d.put(take=replace(take, evidence=evidence))
     d.wake("grant", None)
@@ -114,7 +120,9 @@ def confirm(d: Draft) -> None:
     if take is None:
         raise AssertionError("confirming without a take")
     heard = take.near_after_tone and take.far_after_near
-    if take.tone_at is None or d.at - take.tone_at < d.state.policy.confirm_after_s or not heard:
+    if take.tone_at is None:
+        return  # the start tone is still on its way: beeps would take its place
+    if d.at - take.tone_at < d.state.policy.confirm_after_s or not heard:
         say(d, "denied")
         return
     ticket = d.record("confirmed", recording=take.recording)
@@ -130,7 +138,7 @@ def _confirmed(d: Draft, take: Take, seq: int) -> None:
     d.wake("grant", None)
     d.do(WriteKeys(take.recording))
     d.enter(Phase.RECORDING)
-    d.wake("silence", d.at + d.state.policy.silence_s)
+    d.wake("silence", None if take.speaking else d.at + d.state.policy.silence_s)
 
 
 def note_speech(d: Draft, leg: Leg, *, began: bool) -> None:
@@ -158,6 +166,7 @@ def _leave(d: Draft) -> Take | None:
     for tag in ("grant", "pending", "silence"):
         d.wake(tag, None)
     d.put(take=None)
+    hush(d)  # a start tone that sounds on would tell of a capture that is over
     return take
 
 
@@ -212,54 +221,86 @@ def recordings_of(d: Draft, seizure: Seizure) -> list[str]:
 
 def withdraw(d: Draft, why: str, seizure: Seizure) -> None:
     """Take the consent back: everything recorded in this seizure is destroyed, here and at the archive."""
-    delivered = d.state.phase is Phase.RECORDING
-    captured = d.state.phase in CAPTURING
-    take = d.state.take if d.state.call is not None and d.state.call.seizure == seizure else None
-    leaving = recordings_of(d, seizure)
-    if take is not None:
-        _leave(d)
-    hush(d)
+    out = [(recording, True) for recording in recordings_of(d, seizure)]
     d.put(
         kept=tuple(k for k in d.state.kept if k.seizure != seizure),
         interrupted=tuple(i for i in d.state.interrupted if i.seizure != seizure),
     )
-    if d.state.call is not None and d.state.call.seizure == seizure:
+    granted = ""
+    here = d.state.call is not None and d.call.seizure == seizure
+    if here:
+        confirmed = d.state.phase is Phase.RECORDING
+        captured = d.state.phase in CAPTURING
+        take = _leave(d)
+        d.put(question=None)
+        d.wake("question", None)
         d.put_call(bar=Bar.WITHDRAWN, outcome="withdrawn")
         d.enter(Phase.OPEN)
-    out = [(recording, True) for recording in leaving]
-    if take is not None and captured:
-        out.append((take.recording, delivered))
+        if take is not None and captured:
+            out.append((take.recording, confirmed))
+        elif take is not None:
+            granted = take.recording
     for index, (recording, revoke) in enumerate(out):
         sentence = "withdrawn" if index == len(out) - 1 else ""
-        destroy(d, recording, Destroying("withdrawn", why, revoke=revoke, say=sentence))
+        destroy(d, recording, Destroying("withdrawn", why, revoke=revoke, say=sentence, say_in=seizure))
     if not out:
-        d.record("withdrawn", reason=why, recording="" if take is None else take.recording)
-        say(d, "withdrawn")
+        d.record("withdrawn", reason=why, recording=granted)
+        if here:
+            say(d, "withdrawn")
 
 
 def destroy(d: Draft, recording: str, leaving: Destroying) -> None:
     """The one way in which a recording leaves the box before its time."""
-    d.put(destroying=(*d.state.destroying, (recording, leaving)))
+    if recording not in dict(d.state.destroying):
+        d.put(destroying=(*d.state.destroying, (recording, leaving)))
     d.do(DestroyRecording(recording))
 
 
 def recording_gone(d: Draft, e: RecordingGone) -> None:
     """The folder is out of the way durably: write it down, say it, then tell the archive."""
     leaving = dict(d.state.destroying).get(e.recording)
-    if leaving is None or leaving.ticket:
+    if leaving is None or leaving.gone:
         return
-    if not leaving.kind:
-        _tell_and_remove(d, e.recording, leaving, leaving.ledger_seq)
-        return
-    ticket = d.record(leaving.kind, recording=e.recording, reason=leaving.reason)
-    _put_destroying(d, e.recording, replace(leaving, ticket=ticket))
-    if leaving.say:
+    leaving = replace(leaving, gone=True)
+    _put_destroying(d, e.recording, leaving)
+    if leaving.ledger_seq or not leaving.kind:
+        _tell_and_remove(d, e.recording, leaving)
+    elif not leaving.ticket:
+        _write_down(d, e.recording, leaving)
+    call = d.state.call
+    if leaving.say and d.state.phase is Phase.OPEN and call is not None and call.seizure == leaving.say_in:
         say(d, leaving.say)
 
 
-def _tell_and_remove(d: Draft, recording: str, leaving: Destroying, seq: int) -> None:
+def destroying_failed(d: Draft, recording: str) -> None:
+    """The folder could not be renamed: the ledger is told, so that a restart destroys it, and it is tried again."""
+    leaving = dict(d.state.destroying).get(recording)
+    if leaving is None or leaving.gone:
+        return
+    if leaving.kind and not leaving.ticket:
+        _write_down(d, recording, leaving)
+    d.wake("destroy", d.at + DESTROY_AGAIN_S)
+
+
+def destroy_again(d: Draft) -> None:
+    """Another attempt at what the disk refused."""
+    d.do(*(DestroyRecording(recording) for recording, leaving in d.state.destroying if not leaving.gone))
+
+
+def _write_down(d: Draft, recording: str, leaving: Destroying) -> None:
+    ticket = d.record(leaving.kind, recording=recording, reason=leaving.reason)
+    _put_destroying(d, recording, replace(leaving, ticket=ticket))
+
+
+def _written_down(d: Draft, recording: str, leaving: Destroying) -> None:
+    _put_destroying(d, recording, leaving)
+    if leaving.gone:
+        _tell_and_remove(d, recording, leaving)
+
+
+def _tell_and_remove(d: Draft, recording: str, leaving: Destroying) -> None:
     if leaving.revoke:
-        d.do(SignRevoke(recording, leaving.reason, seq))
+        d.do(SignRevoke(recording, leaving.reason, leaving.ledger_seq))
     d.do(RemoveGone(recording))
     d.put(destroying=tuple(item for item in d.state.destroying if item[0] != recording))
 
@@ -271,7 +312,7 @@ def _put_destroying(d: Draft, recording: str, leaving: Destroying) -> None:
 def close_what_may_close(d: Draft) -> None:
     """Sign what is kept: only with the line idle and the button free, so that a withdrawal is never too late."""
     line, button = d.state.line, d.state.button
-    if not line.known or line.off_hook or button.down or button.raw:
+    if not line.known or line.off_hook or line.ring or button.down or button.raw:
         return
     for kept in d.state.kept:
         d.do(CloseRecording(kept.recording, kept.ended, kept.evidence, kept.marks))
@@ -295,8 +336,3 @@ def start_tone_failed(d: Draft) -> None:
     d.put_call(outcome="failed")
     d.enter(Phase.OPEN)
     destroy(d, take.recording, Destroying("destroyed", "no-start-tone", revoke=confirmed))
-
-
-def lost_to_disk(d: Draft) -> None:
-    """The disk failed under the running take: stop; keep what is there if it was confirmed."""
-    end_take(d, "disk")

@@ -12,12 +12,14 @@ Only few recordings are `active` at a time; the rest waits in `queue`, by record
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from handschlag.core.effects import (
+    DestroyRecording,
     DropRevoke,
     DropRow,
     Effect,
@@ -36,6 +38,7 @@ from handschlag.core.events import (
     Booted,
     Connected,
     Disconnected,
+    DiskFailed,
     EntryDurable,
     Event,
     FileDurable,
@@ -69,7 +72,9 @@ MANIFEST = "manifest.jws"
 REVOKE = "revoke.jws"
 LEDGER_ROW = "ledger"
 LIVE_NAMES = ("head.json", "details.0")
+FILE_NAME = re.compile(r"head\.json|keys\.json|details\.[01]|[0-9]{6}\.clip|clips\.[0-9]{1,4}\.json|manifest\.jws")
 OLD_BACKLOG_S = 86400.0
+HASTY_REPAIRS = 3  # so many repairs follow each other at once, later ones back off
 
 
 class Stage(StrEnum):
@@ -80,6 +85,9 @@ class Stage(StrEnum):
     LISTING = "listing"  # its file names are being read from disk
     SENDING = "sending"
     WAITING = "waiting"  # the manifest was sent
+
+
+JUDGED = frozenset({Stage.SENDING, Stage.WAITING})  # the archive may have seen the manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,7 @@ class Active:
     attempts: int = 0
     refusals: int = 0
     hold_until: float = 0.0
-    receipt: bytes = b""
+    since: float | None = None  # when it was closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +242,7 @@ def _send_some(d: _Draft, recording: str, room: int) -> int:
 
 
 def _take_from_queue(d: _Draft) -> None:
-    busy = sum(1 for a in d.state.active.values() if a.stage is not Stage.LIVE)
+    busy = sum(1 for a in d.state.active.values() if a.stage not in {Stage.LIVE, Stage.CLOSING})
     if busy >= ACTIVE_AT_MOST or not d.state.queue:
         return
     due = sorted(recording for recording, queued in d.state.queue.items() if queued.due_at <= d.at)
@@ -248,6 +256,7 @@ def _take_from_queue(d: _Draft) -> None:
             manifest_hash=queued.manifest_hash,
             attempts=queued.attempts,
             refusals=queued.refusals,
+            since=queued.since,
         )
         d.put_active(recording, active)
         if stage is Stage.LISTING:
@@ -281,7 +290,7 @@ def _requeue(d: _Draft, recording: str, *, manifest_only: bool, delay_s: float) 
     d.do(WakeAt(f"receipt:{recording}", None))
     queued = Queued(
         active.manifest_hash,
-        since=d.at,
+        since=d.at if active.since is None else active.since,
         due_at=d.at + delay_s,
         attempts=active.attempts + 1,
         refusals=active.refusals,
@@ -308,6 +317,21 @@ def release(state: DeliveryState, effect: WriteKeys, at: float) -> tuple[Deliver
     return d.state, d.effects
 
 
+def forget(state: DeliveryState, effect: DestroyRecording, at: float) -> tuple[DeliveryState, list[Effect]]:
+    """The recording is being destroyed: from this very step on nothing of it is sent."""
+    d = _Draft(state, at)
+    _drop(d, effect.recording)
+    return d.state, d.effects
+
+
+def _drop(d: _Draft, recording: str) -> None:
+    if recording in d.state.active:
+        d.do(WakeAt(f"receipt:{recording}", None), WakeAt(f"progress:{recording}", None))
+    d.put_active(recording, None)
+    d.put_queued(recording, None)
+    d.put(held_back=_with(d.state.held_back, recording, None), aside=d.state.aside - {recording})
+
+
 def _file_durable(d: _Draft, e: FileDurable) -> None:
     if e.name not in LIVE_NAMES and not e.name.endswith(".clip"):
         return
@@ -321,15 +345,13 @@ def _file_durable(d: _Draft, e: FileDurable) -> None:
 
 def _recording_closed(d: _Draft, e: RecordingClosed) -> None:
     active = d.state.active.get(e.recording, Active(Stage.LIVE))
-    if active.stage is not Stage.LIVE:
+    if active.stage is not Stage.LIVE or e.recording in d.state.queue:
         return
     ticket = d.record("closed", recording=e.recording, manifest=e.manifest_hash)
-    to_send = tuple(name for name in e.names if name not in active.sent and name not in active.in_flight)
-    d.put(held_back=_with(d.state.held_back, e.recording, None))
-    d.put_active(
-        e.recording,
-        replace(active, stage=Stage.CLOSING, to_send=to_send, manifest_hash=e.manifest_hash, ticket=ticket),
-    )
+    to_send = tuple(n for n in _manifest_last(e.names) if n not in active.sent and n not in active.in_flight)
+    d.put(held_back=_with(d.state.held_back, e.recording, None), aside=d.state.aside - {e.recording})
+    closing = replace(active, stage=Stage.CLOSING, to_send=to_send, manifest_hash=e.manifest_hash, since=d.at)
+    d.put_active(e.recording, replace(closing, ticket=ticket))
     d.do(SaveRow(e.recording, "queued", 0))
 
 
@@ -345,16 +367,25 @@ def _files_listed(d: _Draft, e: FilesListed) -> None:
     if active is None or active.stage is not Stage.LISTING:
         return
     if MANIFEST not in e.names:
-        d.put_active(e.recording, None)
+        _set_aside(d, e.recording, "no manifest on disk")
         return
-    d.put_active(e.recording, replace(active, stage=Stage.SENDING, to_send=e.names))
+    d.put_active(e.recording, replace(active, stage=Stage.SENDING, to_send=_manifest_last(e.names)))
+
+
+def _manifest_last(names: tuple[str, ...]) -> tuple[str, ...]:
+    return (*(name for name in names if name != MANIFEST), MANIFEST)
+
+
+def _disk_failed(d: _Draft, e: DiskFailed) -> None:
+    """What could not be listed is listed again later."""
+    active = d.state.active.get(e.recording)
+    if active is not None and active.stage is Stage.LISTING:
+        _requeue(d, e.recording, manifest_only=False, delay_s=BACK_OFF_S[0] + d.back_off(active.attempts))
 
 
 def _recording_gone(d: _Draft, e: RecordingGone) -> None:
-    d.put_active(e.recording, None)
-    d.put_queued(e.recording, None)
-    d.put(held_back=_with(d.state.held_back, e.recording, None))
-    d.do(WakeAt(f"receipt:{e.recording}", None), DropRow(e.recording))
+    _drop(d, e.recording)
+    d.do(DropRow(e.recording))
 
 
 def _revoke_durable(d: _Draft, e: RevokeDurable | RevokeFound) -> None:
@@ -382,7 +413,7 @@ def _folder_found(d: _Draft, e: FolderFound) -> None:
         d.put_queued(e.recording, Queued(e.manifest_hash, since=d.at, due_at=d.at, attempts=attempts))
         return
     ticket = d.record("closed", recording=e.recording, manifest=e.manifest_hash)
-    active = Active(Stage.CLOSING, to_send=(), manifest_hash=e.manifest_hash, ticket=ticket, attempts=attempts)
+    active = Active(Stage.CLOSING, manifest_hash=e.manifest_hash, ticket=ticket, attempts=attempts, since=d.at)
     d.put_active(e.recording, replace(active, to_send=(MANIFEST,)))
     d.do(SaveRow(e.recording, "queued", attempts))
 
@@ -391,12 +422,18 @@ def _folder_found(d: _Draft, e: FolderFound) -> None:
 
 
 def _connected(d: _Draft, _e: Connected) -> None:
-    d.put(connected=True, ledger_asked_at=None)
+    _take_back(d)
+    d.put(connected=True)
 
 
 def _disconnected(d: _Draft, _e: Disconnected) -> None:
+    _take_back(d)
+    d.put(connected=False)
+
+
+def _take_back(d: _Draft) -> None:
     """Whatever was in flight is to be sent again; whatever was unanswered is asked about by the manifest."""
-    d.put(connected=False, ledger_asked_at=None)
+    d.put(ledger_asked_at=None)
     for recording, active in d.state.active.items():
         stage = Stage.SENDING if active.stage is Stage.WAITING else active.stage
         again = tuple(sorted(active.in_flight - {MANIFEST})) + active.to_send
@@ -479,30 +516,39 @@ def _stored(d: _Draft, e: Stored) -> None:
 
 
 def _receipt_durable(d: _Draft, e: ReceiptDurable) -> None:
-    active = d.state.active.get(e.recording)
-    if active is None:
+    known = d.state.active.get(e.recording) or d.state.queue.get(e.recording)
+    if known is None:
         return
     d.put_active(e.recording, None)
+    d.put_queued(e.recording, None)
     d.put(receipts=d.state.receipts + 1)
-    d.record("receipted", recording=e.recording, manifest=active.manifest_hash)
-    d.do(WakeAt(f"receipt:{e.recording}", None), SaveRow(e.recording, "stored", active.attempts))
+    d.record("receipted", recording=e.recording, manifest=known.manifest_hash)
+    d.do(WakeAt(f"receipt:{e.recording}", None), SaveRow(e.recording, "stored", known.attempts))
 
 
 def _missing(d: _Draft, e: Missing) -> None:
     active = d.state.active.get(e.recording)
-    if active is None or active.manifest_hash != e.manifest_hash or active.stage is Stage.LIVE:
+    if active is None or active.manifest_hash != e.manifest_hash or active.stage not in JUDGED:
         return
     d.do(WakeAt(f"receipt:{e.recording}", None))
-    to_send = (*(name for name in e.names if name != MANIFEST), MANIFEST)
+    names = tuple(n for n in dict.fromkeys(e.names) if FILE_NAME.fullmatch(n) and n not in active.in_flight)
+    patient = active.attempts < HASTY_REPAIRS
     d.put_active(
         e.recording,
-        replace(active, stage=Stage.SENDING, to_send=to_send, in_flight=frozenset(), unanswered=frozenset()),
+        replace(
+            active,
+            stage=Stage.SENDING,
+            to_send=_manifest_last(names),
+            unanswered=frozenset(),
+            attempts=active.attempts + 1,
+            hold_until=0.0 if patient else d.at + d.back_off(active.attempts),
+        ),
     )
 
 
 def _refused(d: _Draft, e: Refused) -> None:
     active = d.state.active.get(e.recording)
-    if active is None or active.stage is Stage.LIVE:
+    if active is None or active.stage not in JUDGED:
         return
     refusals = active.refusals + 1
     d.put_active(e.recording, replace(active, refusals=refusals))
@@ -528,9 +574,8 @@ def _archive_destroyed(d: _Draft, e: ArchiveDestroyed) -> None:
 
 def _ledger_synced(d: _Draft, e: LedgerSynced) -> None:
     if d.state.ledger_acked < e.seq <= d.state.ledger_durable:
-        d.put(ledger_acked=e.seq)
+        d.put(ledger_acked=e.seq, ledger_asked_at=None)
         d.do(SaveRow(LEDGER_ROW, "acked", e.seq))
-    d.put(ledger_asked_at=None)
 
 
 def _woke(d: _Draft, e: Woke) -> None:
@@ -549,6 +594,7 @@ RULES: Mapping[type[Event], Callable[[_Draft, Any], None]] = {
     EntryDurable: _entry_durable,
     FilesListed: _files_listed,
     RecordingGone: _recording_gone,
+    DiskFailed: _disk_failed,
     RevokeDurable: _revoke_durable,
     RevokeFound: _revoke_durable,
     RowFound: _row_found,

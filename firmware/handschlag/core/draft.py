@@ -43,6 +43,12 @@ class Draft:
 
     def wake(self, tag: str, at: float | None) -> None:
         """Ask for `Woke(tag)` at `at`, or take that back."""
+        deadlines = dict(self.state.deadlines)
+        if deadlines.pop(tag, None) is None and at is None:
+            return
+        if at is not None:
+            deadlines[tag] = at
+        self.put(deadlines=deadlines)
         self.do(WakeAt(tag, at))
 
     def enter(self, phase: Phase) -> None:

@@ -6,30 +6,40 @@ ring, a dial tone, no word from the tap) ends capture at once; the call itself i
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
-from handschlag.core import question
+from handschlag.core import emergency, question
 from handschlag.core.consent import close_what_may_close, end_take, note_speech, recordings_of, stop_and_keep, withdraw
 from handschlag.core.draft import Draft
 from handschlag.core.effects import FinishInterrupted, Listen, SetPath
-from handschlag.core.events import KeyHeard, Leg, LineTold, Pulsed, SpeechBegan, SpeechEnded, TapHello, ToneHeard
-from handschlag.core.readiness import asks_by_itself
+from handschlag.core.events import (
+    KeyHeard,
+    Leg,
+    LineTold,
+    Pulsed,
+    SpeechBegan,
+    SpeechEnded,
+    TapAudio,
+    TapHello,
+    ToneHeard,
+)
+from handschlag.core.readiness import asks_by_itself, proven_leg
 from handschlag.core.state import CAPTURING, IN_CALL, Bar, Call, Line, Phase, Seizure
 from handschlag.core.voice import hush
 
 RING_TO_ANSWER_S = 8.0  # longest pause between two rings (5 s and some) before an answer no longer belongs to them
 BUSY_CYCLES = 4
-DIGITS_AT_MOST = 32
-EMERGENCY = re.compile(r"0?11[02]")
 
 
 def hello(d: Draft, e: TapHello) -> None:
     """The tap is there: its boot id is half of what consent binds to."""
-    if e.boot != d.state.line.tap_boot:
+    line = d.state.line
+    if (e.boot, e.serial, e.audio) != (line.tap_boot, line.tap_serial, line.audio):
         if d.state.call is not None:
             end_call(d, "tap-reboot")
-        d.put(line=Line(tap_boot=e.boot, tap_serial=e.serial, audio=e.audio))
+        wrong = line.dial_is_far is False and e.serial == line.tap_serial
+        d.put(line=Line(tap_boot=e.boot, tap_serial=e.serial, audio=e.audio, dial_is_far=False if wrong else None))
+        d.wake("line", None)
         d.enter(Phase.UNKNOWN)
     d.do(SetPath(bypass=not d.state.policy.accepted))
 
@@ -54,8 +64,9 @@ def told(d: Draft, e: LineTold) -> None:
         d.put(rang_at=d.at)
     if e.off_hook and not e.ring:
         if d.state.call is None:
-            _begin_call(d, seizure)
+            _begin_call(d, seizure, seen=line.known)
     else:
+        _forget_digits(d)
         phase = Phase.RINGING if e.ring else Phase.IDLE
         if d.state.phase is not phase:
             d.enter(phase)
@@ -63,18 +74,23 @@ def told(d: Draft, e: LineTold) -> None:
     close_what_may_close(d)
 
 
-def _begin_call(d: Draft, seizure: Seizure) -> None:
+def _forget_digits(d: Draft) -> None:
+    """What was dialled stays in memory until the call ends, and no longer."""
+    last = d.state.last_call
+    if last is not None and last.digits:
+        d.put(last_call=replace(last, digits=""))
+
+
+def _begin_call(d: Draft, seizure: Seizure, *, seen: bool) -> None:
     last = d.state.last_call
     if last is not None and last.seizure == seizure:
         d.put(call=last)  # the tap was silent for a while: the same call goes on, asked once is asked
     else:
         incoming = d.state.rang_at is not None and d.at - d.state.rang_at <= RING_TO_ANSWER_S
-        d.put(call=Call(seizure, d.at, incoming))
-        d.put(line=replace(d.state.line, dial_is_far=None))
-    if d.state.private:
+        d.put(call=Call(seizure, d.at, incoming, bar=None if seen else Bar.RESTARTED))
+        _forget_digits(d)
+    if d.state.private and d.call.bar is not Bar.EMERGENCY:
         d.put_call(bar=Bar.PRIVATE, outcome="private")
-    elif recordings_of(d, seizure) and d.call.bar is None:
-        d.put_call(bar=Bar.RESTARTED)
     d.put(rang_at=None)
     d.enter(Phase.OPEN)
     d.record(
@@ -106,7 +122,7 @@ def end_call(d: Draft, ended: str) -> None:
         seconds=round(d.at - call.began_at, 1),
     )
     d.do(Listen(on=False))
-    d.put(call=None, last_call=replace(call, digits=""))
+    d.put(call=None, last_call=call)
     d.enter(Phase.UNKNOWN)
 
 
@@ -136,8 +152,9 @@ def flashed(d: Draft) -> None:
     if d.state.phase is Phase.ASKING:
         question.cancel(d, "flash")
     end_take(d, "flash")
-    if d.state.call is not None and d.call.bar in {None, Bar.REFUSED, Bar.ENDED}:
-        d.put_call(asked=False, bar=None, near_spoke=False, near_paused=False)
+    d.put_call(digits="")  # what is dialled now is another number
+    if d.call.bar in {None, Bar.REFUSED, Bar.ENDED}:
+        d.put_call(asked=False, bar=None, near_spoke=False, near_paused=False, far_spoke=False, ringback=False)
 
 
 def dialled(d: Draft, e: Pulsed) -> None:
@@ -145,25 +162,34 @@ def dialled(d: Draft, e: Pulsed) -> None:
     _digit(d, e.digit)
 
 
-def _digit(d: Draft, digit: str) -> None:
-    if d.call.incoming or len(d.call.digits) >= DIGITS_AT_MOST:
-        return
-    d.put_call(digits=d.call.digits + digit)
-    if EMERGENCY.fullmatch(d.call.digits) and d.call.bar is not Bar.EMERGENCY:
-        hush(d)
-        d.put_call(bar=Bar.EMERGENCY, outcome="emergency")
-
-
-def key_in_open_call(d: Draft, e: KeyHeard) -> None:
-    """A key outside of a question: a dialled digit, or 9 after "stop and keep"."""
-    withdraw_key(d, e)
-    if d.state.call is not None and e.final and e.leg is not Leg.FAR:
+def key_dialled(d: Draft, e: KeyHeard) -> None:
+    """A key that may have come from the own telephone is a dialled digit, whatever is going on."""
+    if e.final and proven_leg(d.state, e.leg) is not Leg.FAR:
         _digit(d, e.key)
+
+
+def _digit(d: Draft, digit: str) -> None:
+    d.put_call(digits=emergency.with_digit(d.call.digits, digit))
+    if emergency.is_dialled(d.call.digits) and d.call.bar is not Bar.EMERGENCY:
+        _emergency(d)
+
+
+def _emergency(d: Draft) -> None:
+    """Not a sound from now on, no question, no recording, whatever was going on."""
+    recorded = d.state.phase is Phase.RECORDING
+    d.put_call(bar=Bar.EMERGENCY)
+    hush(d)
+    if d.state.phase is Phase.ASKING:
+        question.cancel(d, "emergency")
+    end_take(d, "emergency")
+    if not recorded:
+        d.put_call(outcome="emergency")
 
 
 def withdraw_key(d: Draft, e: KeyHeard) -> None:
     """Key 9 from the far leg, or from who knows where: what was recorded in this call goes."""
-    if e.key != "9" or e.leg is Leg.NEAR or e.held_s < d.state.policy.withdraw_held_s:
+    near = proven_leg(d.state, e.leg) is Leg.NEAR
+    if e.key != "9" or near or e.held_s < d.state.policy.withdraw_held_s:
         return
     running = d.state.phase in CAPTURING or d.state.phase is Phase.GRANTING
     if running or recordings_of(d, d.call.seizure):
@@ -183,19 +209,33 @@ def tone(d: Draft, e: ToneHeard) -> None:
         case "fax":
             _conversation_over(d, "fax", Bar.FAX)
         case "ringback":
-            d.put_call(ringback=True)
+            _ringback(d, e)
         case _:
             pass
 
 
+def _ringback(d: Draft, e: ToneHeard) -> None:
+    if not e.final:  # who spoke before the last ring was not the other party
+        d.put_call(ringback=True, far_spoke=False)
+
+
 def _dial_tone(d: Draft, e: ToneHeard) -> None:
-    far = e.leg is Leg.FAR
-    if d.state.line.dial_is_far is not far:
-        d.put(line=replace(d.state.line, dial_is_far=far))
-        if not far:
-            d.record("fault", what="direction:dial-tone-not-far")
+    _prove_direction(d, e.leg)
+    if not e.final:
+        d.put_call(digits=emergency.with_dial_tone(d.call.digits))
     if d.state.phase is not Phase.OPEN:
         _conversation_over(d, "dial-tone", Bar.ENDED)
+
+
+def _prove_direction(d: Draft, leg: Leg) -> None:
+    """The exchange's dial tone must be far; once it was not, nothing is proven until the bench was done again."""
+    line = d.state.line
+    if line.audio is TapAudio.MIX or line.dial_is_far is False:
+        return
+    far = leg is Leg.FAR
+    d.put(line=replace(line, dial_is_far=far))
+    if not far:
+        d.record("fault", what="direction:dial-tone-not-far")
 
 
 def _conversation_over(d: Draft, why: str, bar: Bar) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from handschlag.core.consent import grant_by_key
 from handschlag.core.draft import Draft
 from handschlag.core.events import KeyHeard, Leg
+from handschlag.core.readiness import cannot, proven_leg
 from handschlag.core.state import Bar, Phase, Question, Stage
 from handschlag.core.voice import hush, say
 
@@ -68,7 +69,8 @@ def sound_ended(d: Draft) -> None:
 def key_heard(d: Draft, e: KeyHeard) -> None:
     """A key during the question."""
     question = _question(d)
-    if e.leg is not Leg.FAR or e.held_s < d.state.policy.consent_held_s or e.start == question.handled_key:
+    leg = proven_leg(d.state, e.leg)
+    if leg is not Leg.FAR or e.held_s < d.state.policy.consent_held_s or e.start <= question.handled_key:
         return
     if question.closes_at is not None and e.start > question.closes_at:
         return
@@ -76,7 +78,7 @@ def key_heard(d: Draft, e: KeyHeard) -> None:
     match e.key:
         case "1":
             if question.mark_at is not None and e.start >= question.mark_at:
-                grant_by_key(d, e, question.mark_at)
+                _yes(d, e, question.mark_at)
             else:
                 d.put(question=replace(question, early=True, handled_key=e.start))
         case "2":
@@ -85,11 +87,19 @@ def key_heard(d: Draft, e: KeyHeard) -> None:
             refuse(d, "key", Bar.REFUSED)
 
 
+def _yes(d: Draft, e: KeyHeard, mark_at: float) -> None:
+    why = cannot(d.state)
+    if why:
+        fail(d, why)
+    else:
+        grant_by_key(d, e, mark_at)
+
+
 def _details(d: Draft, question: Question) -> None:
     if question.details_given >= DETAILS_AT_MOST:
         return
     question = replace(question, details_given=question.details_given + 1)
-    if question.mark_at is None or question.stage is Stage.ANNOUNCING:
+    if question.stage is Stage.ANNOUNCING:
         d.put(question=replace(question, wants_details=True))
         return
     d.put(question=replace(question, stage=Stage.DETAILS, closes_at=None))

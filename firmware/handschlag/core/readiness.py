@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handschlag.core.events import TapAudio
+from handschlag.core.events import Leg, TapAudio
 from handschlag.core.policy import AskWhen, Way
 from handschlag.core.state import CallState, Phase
 
@@ -10,6 +10,7 @@ from handschlag.core.state import CallState, Phase
 def cannot(state: CallState) -> str:
     """Why nothing could be recorded right now; "" if it could."""
     reasons = (
+        (state.booted_at is None, "starting"),
         (not state.policy.accepted, "not-accepted"),
         (not state.policy.staff_covered, "staff"),
         (not state.line.known, "line-unknown"),
@@ -30,6 +31,11 @@ def key_way_possible(state: CallState) -> bool:
         and line.tap_serial == state.policy.proven_tap
         and line.dial_is_far is not False
     )
+
+
+def proven_leg(state: CallState, leg: Leg) -> Leg:
+    """Whose key it was as far as that is proven: without a proven direction every key is `uncertain`."""
+    return leg if key_way_possible(state) else Leg.UNCERTAIN
 
 
 def way_to_ask(state: CallState) -> Way | None:
@@ -53,7 +59,8 @@ def asks_by_itself(state: CallState) -> bool:
     when = state.policy.ask_when
     if call.incoming:
         return when in {AskWhen.INCOMING, AskWhen.ALWAYS} and call.near_paused
-    return when in {AskWhen.OUTGOING, AskWhen.ALWAYS} and call.ringback and call.far_spoke and call.digits != ""
+    number_known = call.digits.strip(",") != ""
+    return when in {AskWhen.OUTGOING, AskWhen.ALWAYS} and call.ringback and call.far_spoke and number_known
 
 
 def warnings(state: CallState) -> tuple[str, ...]:

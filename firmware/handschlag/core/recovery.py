@@ -15,8 +15,10 @@ from handschlag.core.state import Destroying, Interrupted, Seizure
 
 def recover(d: Draft, e: FolderFound) -> None:
     """Decide about one folder."""
+    if any(i.recording == e.recording for i in d.state.interrupted):
+        return  # told twice
     if e.ended_by_ledger:
-        revoke = e.ended_by_ledger == "withdrawn"
+        revoke = e.ended_by_ledger == "withdrawn" or (e.ended_by_ledger == "destroyed" and e.has_keys)
         destroy(d, e.recording, Destroying("", e.ended_by_ledger, revoke=revoke, ledger_seq=e.ended_seq))
     elif e.gone:
         kind = "withdrawn" if e.has_keys else "destroyed"

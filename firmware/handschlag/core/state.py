@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -42,7 +43,7 @@ class Bar(StrEnum):
     STAFF = "staff"  # the employee held the button
     WITHDRAWN = "withdrawn"
     ENDED = "ended"  # busy or dial tone, or silence: the conversation is over, the handset still off
-    RESTARTED = "restarted"  # the box restarted in the middle of this call
+    RESTARTED = "restarted"  # box or tap started in the middle of this call: what was dialled is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,8 @@ class Destroying:
     reason: str
     revoke: bool
     say: str = ""
+    say_in: Seizure | None = None  # only who was in that call is told
+    gone: bool = False
     ticket: int = 0
     ledger_seq: int = 0
 
@@ -189,6 +192,7 @@ class CallState:
     seed: bytes = b""
     counter: int = 0
     ticket: int = 0
+    deadlines: Mapping[str, float] = field(default_factory=dict)
     wall_offset: float = 0.0
     clock_synced: bool = False
     line: Line = field(default_factory=Line)

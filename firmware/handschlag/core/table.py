@@ -60,6 +60,7 @@ from handschlag.core.events import (
 from handschlag.core.state import CAPTURING, IN_CALL, CallState, Phase
 
 PING_S = 1.0
+EARLY_S = 0.001  # clocks of the outside round
 DISK_DOUBT_S = 60.0  # after a failed write nothing new is recorded for so long
 
 Rule = Callable[[Draft, Any], None]
@@ -76,6 +77,8 @@ Cell = Rule | Ignore
 
 
 def _booted(d: Draft, e: Booted) -> None:
+    if d.state.booted_at is not None:
+        return  # a process boots once
     d.put(booted_at=e.at, boot=e.boot, seed=e.seed, private=e.private)
     d.record("boot", boot=e.boot, version=d.state.policy.version, settings=d.state.policy.settings_hash)
     _each_second(d)
@@ -97,6 +100,8 @@ def _space_told(d: Draft, e: SpaceTold) -> None:
     d.put(free_bytes=e.free_bytes)
     if d.state.disk_failed_at is not None and e.at - d.state.disk_failed_at >= DISK_DOUBT_S:
         d.put(disk_failed_at=None)
+    if e.free_bytes <= 0:
+        consent.end_take(d, "space")
 
 
 def _line_deadline(d: Draft) -> None:
@@ -143,13 +148,17 @@ DEADLINES: Mapping[str, Callable[[Draft], None]] = {
     "grant": _ledger_deadline,
     "pending": _pending_deadline,
     "silence": _silence_deadline,
+    "destroy": consent.destroy_again,
 }
 
 
 def _woke(d: Draft, e: Woke) -> None:
     """A deadline; one that is not in the table belongs to the delivery machine."""
-    if e.tag in DEADLINES:
-        DEADLINES[e.tag](d)
+    due = d.state.deadlines.get(e.tag)
+    if due is None or e.at < due - EARLY_S:
+        return  # taken back or put off meanwhile
+    d.put(deadlines={tag: at for tag, at in d.state.deadlines.items() if tag != e.tag})
+    DEADLINES[e.tag](d)
 
 
 def _tap_gone(d: Draft, e: TapGone) -> None:
@@ -175,7 +184,7 @@ def _pulsed(d: Draft, e: Pulsed) -> None:
 def _play_connected(d: Draft, e: PlayConnected) -> None:
     if e.ok:
         voice.connected(d)
-    elif d.state.voice.wanted:
+    else:
         _sound_failed(d, e.why)
 
 
@@ -209,16 +218,11 @@ def _mark_passed(d: Draft, _e: MarkPassed) -> None:
     question.mark_passed(d)
 
 
-def _key_asking(d: Draft, e: KeyHeard) -> None:
-    question.key_heard(d, e)
-
-
-def _key_open(d: Draft, e: KeyHeard) -> None:
-    line.key_in_open_call(d, e)
-
-
-def _key_running(d: Draft, e: KeyHeard) -> None:
+def _key(d: Draft, e: KeyHeard) -> None:
     line.withdraw_key(d, e)
+    if d.state.phase is Phase.ASKING:
+        question.key_heard(d, e)
+    line.key_dialled(d, e)
 
 
 def _tone(d: Draft, e: ToneHeard) -> None:
@@ -238,6 +242,7 @@ def _audio_gone(d: Draft, e: AudioGone) -> None:
     d.record("fault", what=f"audio:{e.why}")
     if d.state.phase is Phase.ASKING:
         question.fail(d, "audio")
+    consent.end_take(d, "audio")  # a 9 could not be heard any more
 
 
 def _button(d: Draft, e: ButtonMoved) -> None:
@@ -260,7 +265,8 @@ def _disk_failed(d: Draft, e: DiskFailed) -> None:
         d.record("fault", what=e.what, recording=e.recording)
     take = d.state.take
     if take is not None and e.recording in {"", take.recording}:
-        consent.lost_to_disk(d)
+        consent.end_take(d, "disk")
+    consent.destroying_failed(d, e.recording)
 
 
 def _folder_found(d: Draft, e: FolderFound) -> None:
@@ -322,13 +328,12 @@ _IN_CALL: dict[type[Event], Cell] = {
     ToneHeard: _tone,
     SpeechBegan: _speech,
     SpeechEnded: _speech,
-    KeyHeard: _key_running,
-    Pulsed: Ignore("digits within a conversation are not dialled numbers"),
+    KeyHeard: _key,
+    Pulsed: _pulsed,
 }
 
 _OWN: dict[Phase, dict[type[Event], Cell]] = {
-    Phase.OPEN: {KeyHeard: _key_open, Pulsed: _pulsed},
-    Phase.ASKING: {KeyHeard: _key_asking, MarkPassed: _mark_passed},
+    Phase.ASKING: {MarkPassed: _mark_passed},
 }
 
 

@@ -15,7 +15,7 @@ PLAY_MARGIN_S = 1.0
 
 
 def say(d: Draft, sound: str) -> None:
-    """Begin to play a sound, instead of what is playing; never on an emergency call."""
+    """Begin to play a sound, instead of what is playing; never outside of a call, never on an emergency call."""
     if d.state.phase not in IN_CALL or d.call.bar is Bar.EMERGENCY:
         return
     if d.state.voice.playing:

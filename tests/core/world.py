@@ -1,0 +1,430 @@
+"""A world around the pure core: it answers every effect as honest adapters would, in order of time, without a clock.
+
+`World` owns the time. A test acts (`lift`, `press`, `key`, `speak`, ...), lets time pass (`wait`) and looks at the trace:
+the list of every event with the effects that it caused. Delays and failures of the adapters are attributes that a test
+may change at any moment.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from handschlag.core import effects as do
+from handschlag.core import events as ev
+from handschlag.core.box import BoxState, step
+from handschlag.core.events import Leg, TapAudio
+from handschlag.core.policy import Policy
+from tests.core.archive import Archive
+
+SOUND_S = {
+    "announcement": 12.0,
+    "details": 20.0,
+    "press_now": 1.5,
+    "refused": 2.0,
+    "withdrawn": 2.0,
+    "cancelled": 2.0,
+    "start": 0.4,
+    "stop": 0.4,
+    "denied": 0.4,
+}
+MARK_S = 9.0
+SERIAL = "T1"
+
+POLICY = Policy(
+    accepted=True,
+    staff_covered=True,
+    proven_tap=SERIAL,
+    text_version="de-1",
+    text_hash="h",
+    sound_s=SOUND_S,
+)
+
+E = TypeVar("E", bound=do.Effect)
+V = TypeVar("V", bound=ev.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One step: what came in, and what the core wanted done."""
+
+    event: ev.Event
+    effects: tuple[do.Effect, ...]
+
+
+@dataclass(slots=True)
+class Adapters:
+    """How the outside behaves; delays in seconds, None: no answer at all."""
+
+    connect_s: float | None = 0.01
+    connect_ok: bool = True
+    plays: bool = True
+    marks: bool = True
+    ledger_s: float | None = 0.005
+    ledger_ok: bool = True
+    disk_s: float | None = 0.005
+    destroys: bool = True
+    free_bytes: int = 100 * 1024**3
+    synced: bool = True
+    tap_talks: bool = True
+
+
+@dataclass(slots=True)
+class Line:
+    """What the tap would report."""
+
+    off_hook: bool = False
+    ring: bool = False
+    seizure: int = 0
+
+
+class World:
+    """A box, its adapters, and time."""
+
+    def __init__(self, policy: Policy = POLICY, *, archive: Archive | None = None, **changes: object) -> None:
+        self.policy = replace(policy, **changes)  # type: ignore[arg-type] # tests name the policy's own fields
+        self.state = BoxState.new(self.policy)
+        self.now = 100.0
+        self.adapters = Adapters()
+        self.archive = archive
+        self.line = Line()
+        self.trace: list[Entry] = []
+        self.files: dict[str, list[str]] = {}
+        self.seq = 0
+        self.recording: str | None = None
+        self._heap: list[tuple[float, int, ev.Event | str]] = []
+        self._order = itertools.count()
+        self._timers: dict[str, float] = {}
+        self._playing: set[int] = set()
+        self._clips = 0
+
+    # --- time
+
+    def post(self, event: ev.Event) -> None:
+        """Let an event come at its own time."""
+        heapq.heappush(self._heap, (event.at, next(self._order), event))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        until = self.now + seconds
+        while self._heap and self._heap[0][0] <= until:
+            at, order, item = heapq.heappop(self._heap)
+            self.now = max(self.now, at)
+            if isinstance(item, str):
+                self._due(at, order, item)
+            else:
+                self.feed(item)
+        self.now = until
+
+    def _due(self, at: float, order: int, tag: str) -> None:
+        if tag == "tap":
+            self._tap_reports()
+        elif tag == "clip":
+            self._clip()
+        elif self._timers.get(tag) == at:
+            del self._timers[tag]
+            self.feed(ev.Woke(self.now, tag))
+        self._playing.discard(order)
+
+    def feed(self, event: ev.Event) -> tuple[do.Effect, ...]:
+        """Step the core with an event right now, and answer its effects."""
+        self.state, effects = step(self.state, event)
+        self.trace.append(Entry(event, effects))
+        for effect in effects:
+            self._answer(effect)
+        return effects
+
+    def _later(self, delay: float | None, event: ev.Event) -> None:
+        if delay is not None:
+            self.post(replace(event, at=self.now + delay))
+
+    def _alarm(self, at: float, tag: str) -> None:
+        heapq.heappush(self._heap, (at, next(self._order), tag))
+
+    # --- the adapters' answers
+
+    def _answer(self, effect: do.Effect) -> None:
+        match effect:
+            case do.WakeAt():
+                self._set_timer(effect)
+            case do.ReadGauges():
+                self.post(ev.ClockTold(self.now, 1.7e9 + self.now, self.adapters.synced))
+                self.post(ev.SpaceTold(self.now, self.adapters.free_bytes))
+            case do.ConnectPlay(on=True):
+                why = "" if self.adapters.connect_ok else "locked"
+                self._later(self.adapters.connect_s, ev.PlayConnected(0, self.adapters.connect_ok, why))
+            case do.Play():
+                self._play(effect.sound)
+            case do.StopPlay():
+                self._silence()
+            case do.Record():
+                self._record(effect)
+            case do.Send() | do.SendLedger() if self.archive is not None:
+                for event in self.archive.take(effect, self.now, self.files):
+                    self.post(event)
+            case _:
+                self._answer_recording(effect)
+
+    def _answer_recording(self, effect: do.Effect) -> None:
+        disk = self.adapters.disk_s
+        match effect:
+            case do.OpenRecording(recording):
+                self._write(recording, "head.json", "details.0")
+            case do.WriteKeys(recording):
+                self._write(recording, "keys.json")
+            case do.StartCapture(recording):
+                self.recording = recording
+                self._clips = 0
+                self._alarm(self.now + 2.0, "clip")
+            case do.StopCapture(recording):
+                self._write(recording, f"{self._clips:06}.clip")
+                self.recording = None
+            case do.CloseRecording(recording) | do.FinishInterrupted(recording):
+                self._close(recording)
+            case do.DestroyRecording(recording):
+                self.files.pop(recording, None)
+                if self.adapters.destroys:
+                    self._later(disk, ev.RecordingGone(0, recording))
+                else:
+                    self._later(disk, ev.DiskFailed(0, "destroy", recording))
+            case do.SignRevoke(recording):
+                self._later(disk, ev.RevokeDurable(0, recording))
+            case do.ListFiles(recording):
+                self._later(disk, ev.FilesListed(0, recording, tuple(self.files.get(recording, ()))))
+            case do.KeepReceipt(recording):
+                self._later(disk, ev.ReceiptDurable(0, recording))
+            case _:
+                pass
+
+    def _write(self, recording: str, *names: str) -> None:
+        for name in names:
+            self.files.setdefault(recording, []).append(name)
+            self._later(self.adapters.disk_s, ev.FileDurable(0, recording, name, 1000))
+
+    def _close(self, recording: str) -> None:
+        names = [n for n in self.files.get(recording, ["head.json", "details.0"]) if n != "keys.json"]
+        names += ["details.1", "keys.json", "clips.0.json", "manifest.jws"]
+        self.files[recording] = names
+        self._later(self.adapters.disk_s, ev.RecordingClosed(0, recording, f"hash of {recording}", tuple(names)))
+
+    def _clip(self) -> None:
+        if self.recording is not None:
+            self._write(self.recording, f"{self._clips:06}.clip")
+            self._clips += 1
+            self._alarm(self.now + 2.0, "clip")
+
+    def _set_timer(self, effect: do.WakeAt) -> None:
+        if effect.at is None:
+            self._timers.pop(effect.tag, None)
+        else:
+            self._timers[effect.tag] = effect.at
+            self._alarm(effect.at, effect.tag)
+
+    def _play(self, sound: str) -> None:
+        self._silence()
+        if not self.adapters.plays:
+            self._later(0.0, ev.PlayFailed(0, sound, "broken"))
+            return
+        if sound == "announcement" and self.adapters.marks:
+            self._sounding(ev.MarkPassed(self.now + MARK_S))
+        self._sounding(ev.Played(self.now + SOUND_S[sound], sound))
+
+    def _sounding(self, event: ev.Event) -> None:
+        order = next(self._order)
+        heapq.heappush(self._heap, (event.at, order, event))
+        self._playing.add(order)
+
+    def _silence(self) -> None:
+        self._heap = [item for item in self._heap if item[1] not in self._playing]
+        heapq.heapify(self._heap)
+        self._playing.clear()
+
+    def _record(self, effect: do.Record) -> None:
+        if not self.adapters.ledger_ok:
+            self._later(0.0, ev.DiskFailed(0, "ledger: no space"))
+            return
+        self.seq += 1
+        self._later(self.adapters.ledger_s, ev.EntryDurable(0, effect.ticket, self.seq, f"line {self.seq}"))
+
+    # --- what the tests do
+
+    def start(self, *, private: bool = False, audio: TapAudio = TapAudio.VI, serial: str = SERIAL) -> World:
+        """Boot, tap, audio, an idle line, and two seconds."""
+        self.feed(ev.Booted(self.now, "b1", b"0123456789abcdef", private))
+        self.feed(ev.AudioCame(self.now))
+        self.hello(audio=audio, serial=serial)
+        self._alarm(self.now, "tap")
+        self.wait(2.0)
+        return self
+
+    def hello(self, boot: str = "t1", *, audio: TapAudio = TapAudio.VI, serial: str = SERIAL) -> None:
+        """The tap introduces itself."""
+        self.feed(ev.TapHello(self.now, boot, serial, audio))
+
+    def _tap_reports(self) -> None:
+        if self.adapters.tap_talks:
+            self.tell_line()
+        self._alarm(self.now + 1.0, "tap")
+
+    def tell_line(self) -> None:
+        """A LINE report, as it is."""
+        self.feed(ev.LineTold(self.now, self.line.off_hook, self.line.ring, self.line.seizure))
+
+    def ring(self, *, on: bool = True) -> None:
+        """Ring voltage on or off."""
+        self.line.ring = on
+        self.tell_line()
+
+    def lift(self) -> None:
+        """The handset goes up: a new seizure."""
+        self.line = Line(off_hook=True, seizure=self.line.seizure + 1)
+        self.tell_line()
+
+    def incoming(self) -> None:
+        """A ring, and the call is taken."""
+        self.ring()
+        self.wait(1.0)
+        self.ring(on=False)
+        self.wait(1.0)
+        self.lift()
+        self.wait(2.0)
+
+    def hang_up(self) -> None:
+        """The handset goes down."""
+        self.line.off_hook = False
+        self.tell_line()
+
+    def edge(self, *, down: bool) -> None:
+        """A raw edge of the button."""
+        self.feed(ev.ButtonMoved(self.now, down))
+
+    def press(self, held_s: float = 0.2) -> None:
+        """Press and release the button, then wait until it is debounced."""
+        self.edge(down=True)
+        self.wait(held_s)
+        self.edge(down=False)
+        self.wait(0.03)
+
+    def key(self, key: str, leg: Leg = Leg.FAR, held_s: float = 0.15, *, start: float | None = None) -> None:
+        """A key, told as hearing tells it: at 60 ms, at 100 ms, and at its release."""
+        begin = self.now if start is None else start
+        for reached in (0.06, 0.1):
+            if reached <= held_s:
+                self.wait(max(0.0, begin + reached - self.now))
+                self._key_event(key, leg, begin, reached, final=False)
+        self.wait(max(0.0, begin + held_s - self.now))
+        self._key_event(key, leg, begin, held_s, final=True)
+
+    def _key_event(self, key: str, leg: Leg, start: float, held_s: float, *, final: bool) -> None:
+        cos_phi = {Leg.FAR: 0.9, Leg.NEAR: -0.9, Leg.UNCERTAIN: 0.0}[leg]
+        self.feed(ev.KeyHeard(self.now, key, leg, start, held_s, -12.0, 1.0, cos_phi, final))
+
+    def dial(self, digits: str) -> None:
+        """Keys of the own telephone."""
+        for digit in digits:
+            self.key(digit, Leg.NEAR, 0.1)
+            self.wait(0.1)
+
+    def speak(self, leg: Leg, seconds: float = 1.0) -> None:
+        """Somebody says something."""
+        self.feed(ev.SpeechBegan(self.now, leg))
+        self.wait(seconds)
+        self.feed(ev.SpeechEnded(self.now, leg))
+        self.wait(0.2)
+
+    def tone(self, name: str, cycles: int = 1, leg: Leg = Leg.FAR, *, final: bool = False) -> None:
+        """A network tone."""
+        self.feed(ev.ToneHeard(self.now, name, leg, cycles, final))
+
+    # --- ready-made ways
+
+    def ask(self) -> None:
+        """The button, in an open call: the announcement begins."""
+        self.press()
+        self.wait(0.05)
+
+    def ask_to_window(self) -> None:
+        """The announcement is over, the window is open."""
+        self.ask()
+        self.wait(SOUND_S["announcement"] + 0.1)
+
+    def record_by_key(self) -> str:
+        """A call in which key 1 was pressed in the window; gives the recording."""
+        if not self.line.off_hook:
+            self.lift()
+            self.wait(2.0)
+        self.ask_to_window()
+        self.key("1")
+        self.wait(1.5)
+        assert self.recording is not None
+        return self.recording
+
+    def begin_oral(self) -> str:
+        """A call in which the button attested a spoken yes; gives the pending recording."""
+        if not self.line.off_hook:
+            self.lift()
+            self.wait(2.0)
+        self.press()
+        self.wait(1.5)
+        assert self.recording is not None
+        return self.recording
+
+    def record_by_word(self) -> str:
+        """An oral yes, repeated and confirmed; gives the recording."""
+        recording = self.begin_oral()
+        self.repeat_question()
+        self.press()
+        self.wait(1.5)
+        return recording
+
+    def repeat_question(self) -> None:
+        """Near asks, far answers, more than 4 s after the start tone."""
+        self.speak(Leg.NEAR, 2.5)
+        self.speak(Leg.FAR, 1.5)
+        self.wait(0.5)
+
+    # --- what the tests look at
+
+    def did(self, kind: type[E]) -> list[E]:
+        """Every effect of a type so far."""
+        return [effect for entry in self.trace for effect in entry.effects if isinstance(effect, kind)]
+
+    def sounds(self) -> list[str]:
+        """What was played, in order."""
+        return [play.sound for play in self.did(do.Play)]
+
+    def kinds(self) -> list[str]:
+        """The ledger's kinds, in order."""
+        return [record.kind for record in self.did(do.Record)]
+
+    def records(self, kind: str) -> list[do.Record]:
+        """The ledger's entries of a kind."""
+        return [record for record in self.did(do.Record) if record.kind == kind]
+
+    def sent(self, recording: str) -> list[str]:
+        """The names of a recording's files that were sent, in order."""
+        return [send.name for send in self.did(do.Send) if send.recording == recording]
+
+    def step_of(self, kind: type[do.Effect]) -> Entry:
+        """The last step that wanted an effect of a type."""
+        return next(entry for entry in reversed(self.trace) if any(isinstance(x, kind) for x in entry.effects))
+
+    def lamps(self) -> do.Lamps:
+        """What the lamps show."""
+        return self.state.lamps
+
+    def flat(self) -> list[ev.Event | do.Effect]:
+        """Events and effects in one line, each event before its effects."""
+        return [item for entry in self.trace for item in (entry.event, *entry.effects)]
+
+    def position(self, item: object) -> int:
+        """Where an event or effect stands in the flat trace (its first occurrence)."""
+        return self.flat().index(item)  # type: ignore[arg-type] # anything may be looked for
+
+
+def order_of(items: Iterable[object], *kinds: type) -> list[type]:
+    """The types among `kinds` in their order in `items`."""
+    return [type(item) for item in items if isinstance(item, kinds)]
