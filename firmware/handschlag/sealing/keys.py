@@ -235,8 +235,8 @@ class WorkshopKey:
             raw = _HPKE.decrypt(sealed, self._private, info=_wrap_info(box, recording))
         except (InvalidTag, ValueError):
             raise BadKey(
-                f"recording {recording}: its key does not open with workshop key {self.kid}: it was altered, or wrapped "
-                "for another box or recording"
+                f"recording {recording}: its key does not open with workshop key {self.kid}: "
+                "it was altered, or wrapped for another box or recording"
             ) from None
         return RecordingKey(raw)
 

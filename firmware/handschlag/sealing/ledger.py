@@ -2,8 +2,8 @@
 
 A line is canonical JSON: `seq` from 1, `prev` (hash of the previous line without its newline; 64 zeros before the
 first), wall time `at` and how far it is trusted (`clock`), monotonic seconds `mono` of the box's run `boot`, a `kind`,
-and the kind's own flat values. Whoever edits, removes or inserts a line breaks every hash after it; what is cut off the end
-is found by the signed heads, in manifests and elsewhere, that name a later line.
+and the kind's own flat values. Whoever edits, removes or inserts a line breaks every hash after it; what is cut off the
+end is found by the signed heads, in manifests and elsewhere, that name a later line.
 """
 
 from __future__ import annotations

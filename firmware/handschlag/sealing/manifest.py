@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -40,6 +41,7 @@ REVOKE: Final = "revoke.jws"
 
 CLIPS_PER_LIST: Final = 512
 MAX_CLIPS: Final = 1_000_000
+MAX_GAPS: Final = 2000
 MAX_CLIP_SAMPLES: Final = 16_000
 """2 s at 8 kHz, 1 s at 16 kHz."""
 
@@ -149,7 +151,11 @@ def holes(entries: Iterable[ClipEntry], start: int = 0) -> tuple[tuple[int, int]
 
 
 def merge_gaps(*several: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Gaps of several origins as one list: in order, overlapping and touching ones made one."""
+    """Gaps of several origins as one list for the manifest: in order, overlapping and touching ones made one.
+
+    Where there are more than a manifest holds, those that lie closest together are made one, too: it then says more
+    is missing than is, never less.
+    """
     merged: list[tuple[int, int]] = []
     for first, samples in sorted(gap for gaps in several for gap in gaps):
         if merged and first <= merged[-1][0] + merged[-1][1]:
@@ -157,6 +163,11 @@ def merge_gaps(*several: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ..
             merged[-1] = (begin, max(length, first + samples - begin))
         else:
             merged.append((first, samples))
+    if len(merged) > MAX_GAPS:
+        apart = [later[0] - sum(earlier) for earlier, later in pairwise(merged)]
+        widest = sorted(sorted(range(len(apart)), key=apart.__getitem__, reverse=True)[: MAX_GAPS - 1])
+        starts, ends = [0, *(at + 1 for at in widest)], [*widest, len(merged) - 1]
+        return tuple((merged[a][0], sum(merged[b]) - merged[a][0]) for a, b in zip(starts, ends, strict=True))
     return tuple(merged)
 
 
@@ -196,7 +207,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ended: Token
     closed_at: Time
     clock: Clock
-    gaps: Annotated[tuple[tuple[Count, Positive], ...], Meta(max_length=2000)] = ()
+    gaps: Annotated[tuple[tuple[Count, Positive], ...], Meta(max_length=MAX_GAPS)] = ()
     ledger: LedgerPosition
     firmware: Token
 
