@@ -205,11 +205,11 @@ def swap_lines(data: bytes) -> bytes:
     ],
 )
 def test_an_edited_ledger_is_refused(disk: Disk, edit: Callable[[bytes], bytes]) -> None:
-    """A missing, swapped, doubled, changed or foreign line is one clear error that names file and line."""
+    """A missing, swapped, doubled, changed or foreign line is one clear error that names file and entry."""
     disk.filled()
     disk.month().write_bytes(edit(disk.month().read_bytes()))
     before = disk.month().read_bytes()
-    with pytest.raises(LedgerDamaged, match=r"2026-11\.jsonl, line \d"):
+    with pytest.raises(LedgerDamaged, match=r"2026-11\.jsonl: ledger entry \d"):
         disk.open()
     assert disk.month().read_bytes() == before
 
@@ -224,7 +224,7 @@ def test_a_missing_or_torn_earlier_month_is_refused(disk: Disk) -> None:
     with pytest.raises(LedgerDamaged, match=r"2026-11\.jsonl: incomplete"):
         disk.open()
     disk.month().unlink()
-    with pytest.raises(LedgerDamaged, match=r"2026-12\.jsonl, line 1"):
+    with pytest.raises(LedgerDamaged, match=r"2026-12\.jsonl: ledger entry 1"):
         disk.open()
 
 

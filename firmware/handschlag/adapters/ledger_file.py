@@ -31,6 +31,8 @@ from handschlag.core.events import DiskFailed, EntryDurable
 from handschlag.errors import HandschlagError
 from handschlag.ports import Clock, FileOps, Post, Worker
 from handschlag.sealing import ledger
+from handschlag.sealing.errors import SealingError
+from handschlag.sealing.ledger import LedgerPosition
 
 _NAME = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
@@ -54,8 +56,7 @@ class _Waiting:
     """A line that is not durable yet."""
 
     month: str
-    seq: int
-    hash: str
+    position: LedgerPosition
     line: bytes
     ticket: int
 
@@ -76,45 +77,44 @@ class LedgerFile:
         self._clock = clock
         self._lock = threading.Lock()
         self._months: list[_Month] = []
-        self._durable = (0, ledger.GENESIS)
+        self._durable = ledger.GENESIS
         self._pending: list[_Waiting] = []
         self._torn = False
         self._load()
-        self._next_seq = self._durable[0] + 1
-        self._prev = self._durable[1]
+        self._newest = self._durable
         self._month = self._months[-1].name if self._months else ""
 
     def append(self, kind: str, fields: Mapping[str, Value], ticket: int) -> None:
-        """Append an entry with the next number; EntryDurable comes when its fsync has returned."""
+        """Append an entry with the next number; EntryDurable comes when its fsync has returned.
+
+        Raises sealing's BadFile, and appends nothing, for a kind or a field that no ledger may hold.
+        """
         wall, synced = self._clock.wall()
         month = time.strftime("%Y-%m", time.gmtime(wall))
         if not self._month or (synced and month > self._month):
             self._month = month
-        line = ledger.next_line(
-            self._prev,
-            self._next_seq,
+        line, self._newest = ledger.next_line(
+            self._newest,
+            kind,
+            fields,
             at=_utc(wall),
             clock="synced" if synced else "unsynced",
             mono=self._clock.mono(),
             boot=self._boot,
-            kind=kind,
-            fields=fields,
         )
-        self._prev = ledger.line_hash(line)
         with self._lock:
-            self._pending.append(_Waiting(self._month, self._next_seq, self._prev, line, ticket))
-        self._next_seq += 1
+            self._pending.append(_Waiting(self._month, self._newest, line, ticket))
         self._worker.submit(self._flush)
 
     def durable(self) -> tuple[int, str]:
         """Number and hash of the newest durable entry; (0, 64 zeros) when there is none."""
         with self._lock:
-            return self._durable
+            return self._durable.seq, self._durable.hash
 
     def lines(self, first: int, last: int) -> Sequence[bytes]:
         """Durable lines by number, both ends included, without newlines; numbers beyond them give nothing."""
         with self._lock:
-            spans = self._spans(max(first, 1), min(last, self._durable[0]))
+            spans = self._spans(max(first, 1), min(last, self._durable.seq))
         return [line for name, start, end in spans for line in _split(self._read(name, start, end))]
 
     def entries(self) -> Iterable[Mapping[str, Any]]:
@@ -167,7 +167,8 @@ class LedgerFile:
                 )
                 return
             for entry in waiting:
-                self._post(EntryDurable(self._clock.mono(), entry.ticket, entry.seq, entry.hash))
+                at, position = self._clock.mono(), entry.position
+                self._post(EntryDurable(at, entry.ticket, position.seq, position.hash))
 
     def _write(self, name: str, waiting: list[_Waiting]) -> None:
         path = self._path(name)
@@ -184,13 +185,13 @@ class LedgerFile:
             self._files.fsync_dir(str(self._folder))
         self._torn = False
         with self._lock:
-            month = known or _Month(name, waiting[0].seq)
+            month = known or _Month(name, waiting[0].position.seq)
             if known is None:
                 self._months.append(month)
             for entry in waiting:
                 month.starts.append(month.size)
                 month.size += len(entry.line) + 1
-            self._durable = (waiting[-1].seq, waiting[-1].hash)
+            self._durable = waiting[-1].position
             del self._pending[: len(waiting)]
 
     # --- at the start
@@ -212,19 +213,15 @@ class LedgerFile:
             if not last:
                 raise LedgerDamaged(f"ledger {name}.jsonl: incomplete last line, and a later month after it")
             self._files.truncate(str(self._path(name)), size)
-        seq, prev = self._durable
-        month = _Month(name, seq + 1)
-        for number, line in enumerate(_split(data[:size]), 1):
-            try:
-                entry = ledger.parse_line(line)
-            except ValueError as error:
-                raise LedgerDamaged(f"ledger {name}.jsonl, line {number}: {error}") from error
-            if (entry["seq"], entry["prev"]) != (seq + 1, prev):
-                raise LedgerDamaged(f"ledger {name}.jsonl, line {number}: does not follow entry {seq}")
-            seq, prev = seq + 1, ledger.line_hash(line)
-            month.starts.append(month.size)
-            month.size += len(line) + 1
-        self._durable = (seq, prev)
+        month = _Month(name, self._durable.seq + 1)
+        lines = _split(data[:size])
+        try:
+            for line, (position, _) in zip(lines, ledger.walk(lines, self._durable), strict=True):
+                self._durable = position
+                month.starts.append(month.size)
+                month.size += len(line) + 1
+        except SealingError as error:
+            raise LedgerDamaged(f"ledger {name}.jsonl: {error}") from error
         self._months.append(month)
 
 

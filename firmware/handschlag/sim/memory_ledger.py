@@ -20,27 +20,26 @@ class MemoryLedger:
         self._post = post
         self._clock = clock
         self._lines: list[bytes] = []
+        self._newest = ledger.GENESIS
 
     def append(self, kind: str, fields: Mapping[str, Value], ticket: int) -> None:
         """Append an entry with the next number."""
         wall, synced = self._clock.wall()
-        seq, prev = self.durable()
-        line = ledger.next_line(
-            prev,
-            seq + 1,
+        line, self._newest = ledger.next_line(
+            self._newest,
+            kind,
+            fields,
             at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall)),
             clock="synced" if synced else "unsynced",
             mono=self._clock.mono(),
             boot=self._boot,
-            kind=kind,
-            fields=fields,
         )
         self._lines.append(line)
-        self._post(EntryDurable(self._clock.mono(), ticket, *self.durable()))
+        self._post(EntryDurable(self._clock.mono(), ticket, self._newest.seq, self._newest.hash))
 
     def durable(self) -> tuple[int, str]:
         """Number and hash of the newest entry; (0, 64 zeros) when there is none."""
-        return len(self._lines), ledger.line_hash(self._lines[-1]) if self._lines else ledger.GENESIS
+        return self._newest.seq, self._newest.hash
 
     def lines(self, first: int, last: int) -> Sequence[bytes]:
         """Lines by number, both ends included."""
