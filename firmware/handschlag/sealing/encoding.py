@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -34,7 +34,8 @@ RecordingId = Annotated[str, Meta(pattern=r"\A[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Kid = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{43}\Z")]
 Time = Annotated[str, Meta(pattern=rf"\A{_TIME}\Z")]
-Clock = Literal["synced", "unsynced"]
+Clock = Annotated[str, Meta(pattern=r"\A(un)?synced\Z")]
+"""How far a wall time is trusted: `synced` or `unsynced`."""
 Token = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z._:+-]{1,64}\Z")]
 """A word out of a fixed vocabulary, a version or an id: never free text."""
 Count = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]

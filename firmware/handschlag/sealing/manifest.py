@@ -178,13 +178,13 @@ class Consent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     announcement's mark in seconds from its beginning, `leg` whose key it was; both are empty for a spoken yes.
     """
 
-    way: Literal["key", "oral"]
+    way: Annotated[str, Meta(pattern=r"\A(key|oral)\Z")]
     at: Time
     clock: Clock = "unsynced"
     text_version: Annotated[str, Meta(max_length=64)]
     text_hash: Sha256
     mark_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
-    leg: Literal["far", "near", "uncertain", ""] = ""
+    leg: Annotated[str, Meta(pattern=r"\A(far|near|uncertain|)\Z")] = ""
     ledger_seq: Positive
 
 

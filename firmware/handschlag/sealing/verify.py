@@ -458,7 +458,10 @@ def _check_consent(consent: Consent, head: Head, story: _Story) -> None:
     kind = {"key": "granted", "oral": "confirmed"}[consent.way]
     if entry is None or entry["kind"] != kind:
         raise Tampered(f"ledger entry {consent.ledger_seq}: is no consent ({kind}) to this recording")
-    granted = next((told for seq, told in story.of_kind("granted") if seq <= consent.ledger_seq), None)
+    granted: Mapping[str, Value] | None = None
+    for seq, told in story.of_kind("granted"):
+        if seq <= consent.ledger_seq:
+            granted = told
     if granted is None:
         raise Tampered(f"ledger: says nowhere before entry {consent.ledger_seq} that this recording was granted")
     expected = {
