@@ -28,6 +28,7 @@ LEAK_DB: Final = 5.0
 BEGIN_HOPS: Final = (5, 7)
 """So many active hops within so many make a beginning."""
 HANGOVER_HOPS: Final = 20
+SMOOTH_HOPS: Final = 3
 _BUCKET_HOPS: Final = 50
 _BUCKETS: Final = 6
 
@@ -58,10 +59,17 @@ class _Voice:
     def __init__(self, leg: Leg) -> None:
         self.leg = leg
         self.floor = _Floor()
-        self.smooth = 1e-12
+        self.smooth = 0.0
+        self._energies: deque[float] = deque([0.0] * SMOOTH_HOPS, SMOOTH_HOPS)
         self.recent: deque[bool] = deque(maxlen=BEGIN_HOPS[1])
         self.start: int | None = None
         self.last = 0
+
+    def loudness(self, energy: float) -> float:
+        """Mean square over the last hops, this one's energy included."""
+        self._energies.append(energy)
+        self.smooth = sum(self._energies) / (SMOOTH_HOPS * HOP)
+        return self.smooth
 
     def hear(self, *, active: bool, first: int) -> list[SpeechHeard]:
         """One hop that begins at position `first`."""
@@ -108,8 +116,7 @@ class ActivityDetector:
             first = history.base + hop * HOP
             loudest = 0.0
             for leg, voice in enumerate(self._voices):
-                voice.smooth += 0.4 * (energy[leg][hop] / HOP - voice.smooth)
-                loudest = max(loudest, voice.smooth)
+                loudest = max(loudest, voice.loudness(energy[leg][hop]))
             for voice in self._voices:
                 level = level_dbm0(voice.smooth)
                 floor = voice.floor.hear(level)

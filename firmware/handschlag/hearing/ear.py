@@ -25,7 +25,7 @@ from handschlag.hearing.fir import HIGH_PASS_DELAY, BlockFir, high_pass
 from handschlag.hearing.history import History
 from handschlag.hearing.keys import KeyDetector
 from handschlag.hearing.legs import Calibration, LegSplitter, to_int16
-from handschlag.hearing.resample import HOP, Resampler
+from handschlag.hearing.resample import GRID_HOPS, HOP, Resampler
 from handschlag.hearing.tones import ToneDetector
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Ear:
         sample_rate_in: int = 48_000,
         mode: Mode = "vi",
         calibration: Calibration | None = None,
-        hops: int = 2,
+        hops: int = GRID_HOPS,
     ) -> None:
         if mode not in _CHANNELS:
             raise HearingError(f"mode {mode!r}: allowed are 'vi', 'legs' and 'mix'")
@@ -91,7 +91,9 @@ class Ear:
         """False from the moment that a dial tone did not come from the exchange: every key is uncertain then."""
         block = HOP * hops
         self._resampler = Resampler(sample_rate_in, self.channels, hops)
-        self._splitter = LegSplitter(calibration or Calibration(), block) if mode == "vi" else None
+        calibration = calibration or Calibration()
+        self._signs = np.array([[1.0], [calibration.polarity]], np.float32)
+        self._splitter = LegSplitter(calibration, block) if mode == "vi" else None
         signals = self.leg_count + (2 if mode == "vi" else 0)
         self._high_pass = BlockFir(high_pass(), signals, block)
         self._history = History(signals, block)
@@ -184,7 +186,7 @@ class Ear:
         """One grid step: legs, high-pass, detectors."""
         block = self._block
         legs = block.copy() if self._splitter is None else self._splitter.feed(block)
-        signals = legs if self._splitter is None else np.concatenate([legs, block])
+        signals = legs if self._splitter is None else np.concatenate([legs, block * self._signs])
         self._history.push(self._high_pass.feed(signals), self._position - HIGH_PASS_DELAY)
         tones = self._tones.feed()
         self._watch_polarity(tones)

@@ -38,6 +38,7 @@ FLOOR_DBM0: Final = -50.0  # per tone
 SIEVE_SHARE: Final = 0.4  # of the energy above 300 Hz
 PURE_SHARE: Final = 0.62  # what white noise 4 dB below the key leaves, 0.72, and its chance
 THIRD_SHARE: Final = 0.079  # -11 dB: a third tone; white noise 4 dB below the key stays under -12 dB
+SMALL_REST: Final = 0.15
 PEAK_SHARE: Final = 0.19  # of a rest that is not small: more is no noise
 RISE: Final = 96  # 12 ms, of which the box takes 8
 EDGE: Final = 20  # of a key's extent that is not judged: 2.5 ms
@@ -386,21 +387,20 @@ def _alone(wave: NDArray[np.float64], pair: NDArray[np.float64], start: int, end
     window = 0.5 - 0.5 * np.cos(2.0 * np.pi * (np.arange(length) + 0.5) / length)
     spectrum = np.fft.rfft(left * window, 1024)
     peak = float((spectrum.real**2 + spectrum.imag**2).max()) * 2.0 / float(window.sum()) ** 2
-    if peak > THIRD_SHARE * powers.sum():
+    if peak > THIRD_SHARE * powers.sum() or (rest > SMALL_REST * powers.sum() and peak > PEAK_SHARE * rest):
         return False
-    if rest > 0.15 * powers.sum() and peak > PEAK_SHARE * rest:
-        return False
-    if not _sets_in(_gain(wave, pair.sum(axis=1)), start):
-        return False
-    for tone in range(2):
-        gain = _gain(wave, pair[:, tone])[start + EDGE : end - EDGE - BOX]
-        if gain.size and (np.quantile(gain, 0.2) < 0.5 or np.quantile(gain, 0.8) > 1.7):
-            return False
-    return True
+    return _sets_in(_gain(wave, pair.sum(axis=1)), start) and all(
+        _level(_gain(wave, tone)[start + EDGE : end - EDGE - BOX]) for tone in pair.T
+    )
+
+
+def _level(gain: NDArray[np.float64]) -> bool:
+    """The tone is there most of the time, at about one level."""
+    return not gain.size or bool(np.quantile(gain, 0.2) >= 0.5 and np.quantile(gain, 0.8) <= 1.7)
 
 
 def _sets_in(gain: NDArray[np.float64], start: int) -> bool:
-    """Around the start the tones come from nothing to their full level at once, as a keypad's do and a note's do not."""
+    """At the start the tones come from nothing to their full level at once, as a keypad's do and a note's do not."""
     first = start - BOX // 2
     around = gain[max(first - RISE, 0) : first + RISE]
     absent = np.flatnonzero(around[: first - max(first - RISE, 0)] < 0.2)

@@ -17,7 +17,7 @@ import numpy as np
 
 from handschlag.hearing.errors import HearingError
 from handschlag.hearing.fir import BlockFir
-from handschlag.hearing.resample import HOP
+from handschlag.hearing.resample import GRID_HOPS, HOP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +84,7 @@ class LegSplitter:
 
 def separate(pair: NDArray[np.float32], calibration: Calibration | None = None) -> NDArray[np.float32]:
     """Split one whole signal at 8 kHz, (n, 2) voltage and current, into (n, 2) far and near."""
-    count, grid = pair.shape[0], 2 * HOP
+    count, grid = pair.shape[0], GRID_HOPS * HOP
     splitter = LegSplitter(calibration or Calibration(), grid)
     padded = np.zeros((2, -(-count // grid) * grid), np.float32)
     padded[:, :count] = pair.T

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 HOP: Final = 80
 """Output samples per grid step: 10 ms."""
 
+GRID_HOPS: Final = 2
+"""Steps computed at once on a live line: 20 ms, the length of its blocks."""
+
 _LAG: Final = 20  # output samples by which the FIR waits for its future half
 _GROUP: Final = 10  # outputs computed by one row of the matrix product
 _CUTOFF_HZ: Final = 3_850.0
@@ -38,13 +41,13 @@ class Resampler:
     Args:
         rate_in: 8000-192000 Hz.
         channels: columns of the frames.
-        hops: grid steps of 10 ms computed at once; 1 for a live line, more for files.
+        hops: grid steps of 10 ms computed at once; more than the live line's 2 for files.
 
     Attributes:
         origin: position of the first output sample; -20 where the FIR runs (those 20 are from before the stream).
     """
 
-    def __init__(self, rate_in: int, channels: int, hops: int = 1) -> None:
+    def __init__(self, rate_in: int, channels: int, hops: int = GRID_HOPS) -> None:
         if not RATE <= rate_in <= _MAX_RATE:
             raise HearingError(f"sample rate {rate_in} Hz: allowed are {RATE} to {_MAX_RATE} Hz")
         self.channels = channels

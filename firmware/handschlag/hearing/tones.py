@@ -31,12 +31,13 @@ SHORTEST_PULSE: Final = 4  # hops
 
 _BANDS: Final = ((375.0, 400.0, 425.0, 450.0, 475.0), (1075.0, 1100.0, 1125.0), (2075.0, 2100.0, 2125.0))
 _CADENCES: Final = (  # name, pulse and pause in seconds (least, most), reported from so many cycles
-    ("busy", (0.40, 0.58), (0.40, 0.58), 2),
-    ("busy", (0.11, 0.19), (0.42, 0.53), 2),
-    ("congestion", (0.16, 0.30), (0.16, 0.30), 2),
+    ("busy", (0.40, 0.58), (0.40, 0.58), 3),
+    ("busy", (0.11, 0.19), (0.42, 0.53), 3),
+    ("congestion", (0.16, 0.30), (0.16, 0.30), 3),
     ("ringback", (0.85, 1.17), (3.4, 9.9), 1),
     ("ringback", (0.20, 0.30), (3.4, 4.6), 1),
 )
+_SAME_LEVEL: Final = 2.0  # power ratio of two pulses of one cadence: 3 dB
 _LONGEST_PAUSE: Final = {"busy": 0.75, "congestion": 0.45, "ringback": 6.0}
 _RINGBACK_PULSE: Final = (0.85, 1.17)
 
@@ -49,7 +50,20 @@ class _Pulse:
     misses: int = 0
     power: float = 0.0
     norm: float = 0.0
+    energy: float = 0.0
     reported: bool = False
+
+    def add(self, end: int, power: float, norm: float, energy: float) -> None:
+        self.end, self.misses = end, 0
+        self.hops += 1
+        self.power += power
+        self.norm += norm
+        self.energy += energy
+
+    def as_loud_as(self, other: _Pulse) -> bool:
+        """Both have the same level within 3 dB."""
+        mine, theirs = self.energy / self.hops, other.energy / other.hops
+        return mine < _SAME_LEVEL * theirs and theirs < _SAME_LEVEL * mine
 
     @property
     def cos(self) -> float:
@@ -98,6 +112,7 @@ class ToneDetector:
         energy = np.einsum("ij,ij->i", far, far)
         purity = [[0.0] * hops] * 3
         powers = norms = [0.0] * hops
+        energies = energy.tolist()
         if energy.max() > _LOUD:
             total, in_band = self._bands_of(far)
             purity = np.where(energy[:, None] > _LOUD, in_band / total[:, None], 0.0).T.tolist()
@@ -108,7 +123,7 @@ class ToneDetector:
             centre = self._history.base + (hop + 1) * HOP - WINDOW // 2
             self.sounding[hop] = max(share[hop] for share in purity) > PURE
             for band in range(3):
-                events += self._advance(band, purity[band][hop], powers[hop], norms[hop], centre)
+                events += self._advance(band, purity[band][hop], (powers[hop], norms[hop], energies[hop]), centre)
         return events
 
     def _bands_of(self, windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -131,18 +146,16 @@ class ToneDetector:
         norm = np.sqrt(np.einsum("ij,ij->i", voltage, voltage) * np.einsum("ij,ij->i", current, current))
         return power.tolist(), norm.tolist()
 
-    def _advance(self, band: int, purity: float, power: float, norm: float, centre: int) -> list[ToneHeard]:
+    def _advance(self, band: int, purity: float, measured: tuple[float, float, float], centre: int) -> list[ToneHeard]:
         pulse = self._pulses[band]
         if pulse is None:
             if purity > PURE:
-                self._pulses[band] = _Pulse(centre - HOP // 2, centre + HOP // 2, 1, 0, power, norm)
+                begun = self._pulses[band] = _Pulse(centre - HOP // 2)
+                begun.add(centre + HOP // 2, *measured)
                 return []
             return self._pause(centre) if band == 0 else []
         if purity > LASTING_PURE:
-            pulse.end, pulse.misses = centre + HOP // 2, 0
-            pulse.hops += 1
-            pulse.power += power
-            pulse.norm += norm
+            pulse.add(centre + HOP // 2, *measured)
             return self._lasting(band, pulse)
         pulse.misses += 1
         return self._broken(band, pulse) if pulse.misses == BROKEN_HOPS else []
