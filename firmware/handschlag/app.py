@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 import queue
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from handschlag import hearing
 from handschlag.core import effects as do
 from handschlag.core import events as ev
 from handschlag.core.box import BoxState, step
-from handschlag.core.fold import fold
+from handschlag.core.fold import Folded
 from handschlag.core.policy import Policy
 from handschlag.hearing import Capture, Ear
 from handschlag.hearing.direction import leg_of
@@ -84,7 +85,10 @@ class _Recording:
 
 
 class App:
-    """One box: its state, its queue and its ports."""
+    """One box: its state, its queue and its ports.
+
+    `facts` is what the ledger remembers of former runs; `inbox` is the queue that the adapters post to.
+    """
 
     def __init__(
         self,
@@ -93,7 +97,8 @@ class App:
         ear: Ear,
         *,
         boot: str,
-        seed: bytes,
+        facts: Folded,
+        inbox: queue.SimpleQueue[ev.Event | None],
         sample_rate_in: int,
         on_change: Callable[[App], None] = lambda _app: None,
     ) -> None:
@@ -103,16 +108,17 @@ class App:
         self.counters = Counters()
         self.levels = hearing.Levels(-100.0, -100.0)
         self._boot = boot
-        self._seed = seed
+        self._facts = facts
         self._rate_in = sample_rate_in
         self._on_change = on_change
-        self._queue: queue.SimpleQueue[ev.Event | None] = queue.SimpleQueue()
+        self._queue = inbox
         self._timers: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
         self._listening = False
         self._anchor: float | None = None
         self._recordings: dict[str, _Recording] = {}
         self._capturing: str | None = None
+        self._carry_out = self._ways()
 
     # --- the loop
 
@@ -123,9 +129,9 @@ class App:
     def start(self) -> None:
         """Recover what a former run left, then take the outside in."""
         ports = self.ports
-        facts = fold(ports.ledger.entries())
         now = ports.clock.mono()
-        self.handle(ev.Booted(now, self._boot, self._seed, private=facts.private))
+        seed = secrets.token_bytes(16)
+        self.handle(ev.Booted(now, self._boot, seed, private=self._facts.private))
         for recording, row in ports.catalog.rows().items():
             attempts, reason = row.get("attempts", 0), row.get("reason", "")
             self.handle(ev.RowFound(now, recording, str(row.get("state", "")), int(attempts or 0), str(reason or "")))
@@ -197,7 +203,7 @@ class App:
     def _step(self, event: ev.Event) -> None:
         self.state, effects = step(self.state, event)
         for effect in effects:
-            self._perform(effect, event.at)
+            self._carry_out[type(effect)](effect, event.at)
 
     # --- hearing
 
@@ -319,69 +325,52 @@ class App:
 
     # --- effects
 
-    def _perform(self, effect: do.Effect, at: float) -> None:  # noqa: C901, PLR0912 -- one line for each effect
+    def _ways(self) -> Mapping[type[do.Effect], Callable[[Any, float], None]]:
+        """How each effect is carried out; the float is the time of the event that it follows from."""
         ports = self.ports
-        match effect:
-            case do.WakeAt():
-                self._set_timer(effect)
-            case do.Ping():
-                ports.line.ping()
-            case do.SetPath():
-                ports.line.path(bypass=effect.bypass)
-            case do.ConnectPlay():
-                ports.line.connect_play(on=effect.on, ms=effect.ms)
-            case do.Play():
-                ports.audio.play(effect.sound)
-            case do.StopPlay():
-                ports.audio.stop_play()
-            case do.Listen():
-                self._listening = effect.on
-                self._forget()
-            case do.ReadGauges():
-                self._read_gauges(at)
-            case do.Lamps():
-                ports.panel.show(effect.rec, effect.status)
-            case do.Record():
-                ports.ledger.append(effect.kind, effect.fields, effect.ticket)
-            case do.OpenRecording():
-                ports.spool.open(self._opening(effect, at))
-            case do.WriteKeys():
-                ports.spool.write_keys(effect.recording)
-            case do.StartCapture():
-                self._start_capture(effect)
-            case do.StopCapture():
-                self._stop_capture(effect)
-            case do.CloseRecording():
-                ports.spool.close_recording(self._closing(effect, at))
-            case do.DestroyRecording():
-                self._recordings.pop(effect.recording, None)
-                ports.spool.destroy(effect.recording)
-            case do.SignRevoke():
-                ports.spool.sign_revoke(effect.recording, effect.reason, ledger_seq=effect.ledger_seq)
-            case do.RemoveGone():
-                ports.spool.remove_gone(effect.recording)
-            case do.FinishInterrupted():
-                seq, line_hash = ports.ledger.durable()
-                ports.spool.finish_interrupted(effect.recording, ledger_seq=seq, ledger_hash=line_hash)
-            case do.SetAside():
-                ports.spool.set_aside(effect.recording, effect.why)
-            case do.ListFiles():
-                ports.spool.list_files(effect.recording)
-            case do.Send():
-                ports.uplink.send(effect.recording, effect.name)
-            case do.SendLedger():
-                ports.uplink.send_ledger(effect.first, effect.last)
-            case do.KeepReceipt():
-                ports.spool.keep_receipt(effect.recording, effect.receipt)
-            case do.DropRevoke():
-                ports.spool.drop_revoke(effect.recording)
-            case do.SaveRow():
-                row = {"state": effect.state, "attempts": effect.attempts, "reason": effect.reason}
-                ports.catalog.save(effect.recording, row)
-            case do.DropRow():
-                ports.catalog.drop(effect.recording)
-            case _:
-                raise AssertionError(f"no way to carry out {type(effect).__name__}")
+        return {
+            do.WakeAt: lambda e, _: self._set_timer(e),
+            do.Ping: lambda _e, _: ports.line.ping(),
+            do.SetPath: lambda e, _: ports.line.path(bypass=e.bypass),
+            do.ConnectPlay: lambda e, _: ports.line.connect_play(on=e.on, ms=e.ms),
+            do.Play: lambda e, _: ports.audio.play(e.sound),
+            do.StopPlay: lambda _e, _: ports.audio.stop_play(),
+            do.Listen: lambda e, _: self._listen(e),
+            do.ReadGauges: lambda _e, at: self._read_gauges(at),
+            do.Lamps: lambda e, _: ports.panel.show(e.rec, e.status),
+            do.Record: lambda e, _: ports.ledger.append(e.kind, e.fields, e.ticket),
+            do.OpenRecording: lambda e, at: ports.spool.open(self._opening(e, at)),
+            do.WriteKeys: lambda e, _: ports.spool.write_keys(e.recording),
+            do.StartCapture: lambda e, _: self._start_capture(e),
+            do.StopCapture: lambda e, _: self._stop_capture(e),
+            do.CloseRecording: lambda e, at: ports.spool.close_recording(self._closing(e, at)),
+            do.DestroyRecording: lambda e, _: self._destroy(e),
+            do.SignRevoke: lambda e, _: ports.spool.sign_revoke(e.recording, e.reason, ledger_seq=e.ledger_seq),
+            do.RemoveGone: lambda e, _: ports.spool.remove_gone(e.recording),
+            do.FinishInterrupted: lambda e, _: self._finish_interrupted(e),
+            do.SetAside: lambda e, _: ports.spool.set_aside(e.recording, e.why),
+            do.ListFiles: lambda e, _: ports.spool.list_files(e.recording),
+            do.Send: lambda e, _: ports.uplink.send(e.recording, e.name),
+            do.SendLedger: lambda e, _: ports.uplink.send_ledger(e.first, e.last),
+            do.KeepReceipt: lambda e, _: ports.spool.keep_receipt(e.recording, e.receipt),
+            do.DropRevoke: lambda e, _: ports.spool.drop_revoke(e.recording),
+            do.SaveRow: lambda e, _: ports.catalog.save(
+                e.recording, {"state": e.state, "attempts": e.attempts, "reason": e.reason}
+            ),
+            do.DropRow: lambda e, _: ports.catalog.drop(e.recording),
+        }
+
+    def _listen(self, effect: do.Listen) -> None:
+        self._listening = effect.on
+        self._forget()
+
+    def _destroy(self, effect: do.DestroyRecording) -> None:
+        self._recordings.pop(effect.recording, None)
+        self.ports.spool.destroy(effect.recording)
+
+    def _finish_interrupted(self, effect: do.FinishInterrupted) -> None:
+        seq, line_hash = self.ports.ledger.durable()
+        self.ports.spool.finish_interrupted(effect.recording, ledger_seq=seq, ledger_hash=line_hash)
 
     def _set_timer(self, effect: do.WakeAt) -> None:
         if effect.at is None:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 
 from handschlag.core.policy import AskWhen, Way
+from handschlag.core.retention import Retention
 from handschlag.errors import HandschlagError
 
 
@@ -40,7 +41,6 @@ class BoxSection(Section, frozen=True):
     data: str
     key: str
     trust: str
-    recipients: Annotated[list[str], msgspec.Meta(min_length=1, max_length=4)]
     accepted: bool = False
     reserve_mib: Annotated[int, msgspec.Meta(ge=16, le=1_048_576)] = 512
 
@@ -53,7 +53,7 @@ class ConsentSection(Section, frozen=True):
     ask: AskWhen = AskWhen.BUTTON
     staff_covered: bool = False
     prompts: str = ""
-    retention: Literal["inquiry", "order", "repair", "building"] = "order"
+    retention: Retention = Retention.ORDER
 
 
 class LineSection(Section, frozen=True):
@@ -69,7 +69,6 @@ class AudioSection(Section, frozen=True):
 
     kind: Literal["portaudio", "pipe", "absent"]
     device: str = ""
-    output_device: str = ""
     socket: str = ""
 
 
@@ -210,7 +209,6 @@ def _check(path: Path, loaded: Loaded) -> None:
                 f"{path}: uplink.host = {uplink.host!r}: without ca, certificate and key only this machine is allowed"
             )
     files = [("box.key", settings.box.key), ("box.trust", settings.box.trust)]
-    files += [(f"box.recipients[{i}]", name) for i, name in enumerate(settings.box.recipients)]
     files += [("uplink.ca", uplink.ca), ("uplink.certificate", uplink.certificate), ("uplink.key", uplink.key)]
     for key, name in files:
         if name and not loaded.path(name).is_file():

@@ -1,0 +1,5 @@
+"""`python -m handschlag` is the command line."""
+
+from handschlag.cli import main
+
+main()

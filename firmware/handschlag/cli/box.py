@@ -1,0 +1,294 @@
+"""`handschlag run` and `handschlag check`: the box, put together from its settings."""
+
+from __future__ import annotations
+
+import json
+import queue
+import resource
+import secrets
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from handschlag import __version__
+from handschlag.adapters.absent import AbsentAudio, AbsentLine, AbsentPanel, AbsentUplink
+from handschlag.adapters.audio import PortAudio
+from handschlag.adapters.catalog import TinyCatalog
+from handschlag.adapters.clock import SystemClock
+from handschlag.adapters.files import RealFiles
+from handschlag.adapters.flac import FlacCodec
+from handschlag.adapters.ledger_file import LedgerFile
+from handschlag.adapters.panel import GpioPanel
+from handschlag.adapters.spool import DiskSpool, Identity
+from handschlag.adapters.tap import SerialTap
+from handschlag.adapters.uplink import MqttUplink, TlsFiles
+from handschlag.adapters.worker import WorkerThread
+from handschlag.app import App, Ports
+from handschlag.core.events import DiskFailed, Event
+from handschlag.core.fold import Folded, fold
+from handschlag.core.policy import Policy
+from handschlag.core.retention import keep_until
+from handschlag.hearing import Ear
+from handschlag.ports import (
+    SOUND_RATE_HZ,
+    Audio,
+    Clock,
+    ConsentRecord,
+    Ledger,
+    LedgerFacts,
+    Line,
+    Panel,
+    Post,
+    Sound,
+    Spool,
+    Uplink,
+)
+from handschlag.prompts.catalog import Prompt, Prompts
+from handschlag.prompts.catalog import load as load_prompts
+from handschlag.sealing.keys import SigningKey
+from handschlag.sealing.trust import Trust, read_trust
+from handschlag.settings import BadSetting, Loaded, load
+from handschlag.sim.audio import PipeAudio, StreamClock
+from handschlag.sim.pipe_panel import PipePanel
+from handschlag.status import as_dict, status
+
+STATUS_EACH_S = 0.1
+
+Config = Annotated[Path, typer.Option("--config", help="The settings file. | Die Einstellungsdatei.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line. | Ein JSON-Objekt je Zeile.")]
+
+
+def check(settings: Annotated[Path, typer.Argument(help="The settings file. | Die Einstellungsdatei.")]) -> None:
+    """Check a settings file. | Eine Einstellungsdatei prüfen."""
+    loaded = load(settings)
+    prompts_of(loaded)
+    print(f"{settings}: in order | in Ordnung (sha256 {loaded.sha256[:16]})")
+
+
+def run(config: Config, as_json: Json = False) -> None:
+    """Run the box. | Die Box betreiben."""
+    loaded = load(config)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold audio (P1)
+    report = Reporter() if as_json else None
+    app = assemble(loaded, on_change=report.changed if report else lambda _app: None)
+    _stop_on_signal(app.stop)
+    app.start()
+    try:
+        app.run()
+    finally:
+        app.close()
+        if report:
+            report.tell(app)
+
+
+class Reporter:
+    """Tells the status on the standard output, at most ten times a second, and on every change of phase or lamps."""
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+        self._last: tuple[object, ...] = ()
+
+    def changed(self, app: App) -> None:
+        """Something happened."""
+        call = app.state.call
+        essence = (call.phase, app.state.lamps, app.state.delivery.receipts, call.voice.playing, call.line.off_hook)
+        now = time.monotonic()
+        if essence != self._last or now >= self._next_at:
+            self._last, self._next_at = essence, now + STATUS_EACH_S
+            self.tell(app)
+
+    def tell(self, app: App) -> None:
+        """Print one line."""
+        print(json.dumps(as_dict(status(app))), flush=True)
+
+
+def _stop_on_signal(stop: Callable[[], None]) -> None:
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGINT, handler)
+
+
+def prompts_of(loaded: Loaded) -> Prompts:
+    """The announcements that the settings name, checked."""
+    consent = loaded.settings.consent
+    return load_prompts(consent.language, loaded.path(consent.prompts) if consent.prompts else None)
+
+
+def by_name(said: Prompts) -> dict[str, Prompt]:
+    """All sounds of the catalog by their names."""
+    return {prompt.name: prompt for prompt in said.every()}
+
+
+def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
+    """Choose an adapter for each port and put the box together; nothing is started yet."""
+    settings = loaded.settings
+    said = prompts_of(loaded)
+    sounds = {name: Sound(name, prompt.samples, prompt.mark_s) for name, prompt in by_name(said).items()}
+    inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+    post: Post = inbox.put
+    stream = StreamClock(time.time()) if settings.audio.kind == "pipe" else None
+    clock: Clock = stream or SystemClock()
+    boot = secrets.token_hex(8)
+    data = loaded.path(settings.box.data)
+    trust = read_trust(loaded.path(settings.box.trust).read_bytes(), settings.box.trust)
+
+    def worker(name: str) -> WorkerThread:
+        def failed(error: Exception) -> None:
+            post(DiskFailed(clock.mono(), f"{name}: {type(error).__name__}"))
+
+        return WorkerThread(name, on_error=failed)
+
+    files = RealFiles()
+    for folder in (data, data / "spool", data / "ledger"):
+        files.mkdir(str(folder))
+    ledger = LedgerFile(data / "ledger", boot=boot, files=files, worker=worker("ledger"), post=post, clock=clock)
+    facts = fold(ledger.entries())
+    spool = DiskSpool(
+        data,
+        identity=_identity(loaded, trust),
+        files=files,
+        worker=worker("spool"),
+        codec=FlacCodec(),
+        clock=clock,
+        post=post,
+        facts=lambda recording: facts_of(facts, recording),
+        reserve_bytes=settings.box.reserve_mib * 1024 * 1024,
+    )
+    ports = Ports(
+        clock=clock,
+        line=_line(loaded, clock),
+        audio=_audio(loaded, clock, stream, sounds),
+        panel=_panel(loaded, clock),
+        spool=spool,
+        ledger=ledger,
+        catalog=TinyCatalog(data, files=files, worker=worker("catalog"), post=post, clock=clock),
+        uplink=_uplink(loaded, clock, spool, ledger, trust),
+    )
+    return App(
+        policy_of(loaded, said),
+        ports,
+        Ear(SOUND_RATE_HZ),
+        boot=boot,
+        facts=facts,
+        inbox=inbox,
+        sample_rate_in=SOUND_RATE_HZ,
+        on_change=on_change,
+    )
+
+
+def policy_of(loaded: Loaded, said: Prompts) -> Policy:
+    """What the workshop has settled."""
+    settings = loaded.settings
+    return Policy(
+        accepted=settings.box.accepted,
+        staff_covered=settings.consent.staff_covered,
+        proven_tap=settings.line.proven,
+        text_version=f"{said.language}-{said.version}",
+        text_hash=said.announcement.text_sha256,
+        sound_s={name: prompt.length_s for name, prompt in by_name(said).items()},
+        way=settings.consent.way,
+        ask_when=settings.consent.ask,
+        settings_hash=loaded.sha256,
+        version=__version__,
+    )
+
+
+def facts_of(folded: Folded, recording: str) -> LedgerFacts:
+    """The ledger's word on one recording, as the spool wants it."""
+    ended, ended_seq = folded.ended.get(recording, ("", 0))
+    consent = folded.consents.get(recording)
+    record = None
+    if consent is not None:
+        record = ConsentRecord(
+            way=consent.way,
+            at=consent.at,
+            text_version=consent.text_version,
+            text_hash=consent.text_hash,
+            mark_s=None,
+            leg=consent.leg,
+            ledger_seq=consent.seq,
+        )
+    return LedgerFacts(
+        consented=folded.consented(recording),
+        ended=ended,
+        ended_seq=ended_seq,
+        closed=recording in folded.closed,
+        consent=record,
+    )
+
+
+def _identity(loaded: Loaded, trust: Trust) -> Identity:
+    settings = loaded.settings
+    recipients = trust.recipients()
+    if not recipients:
+        raise BadSetting(f"box.trust = {settings.box.trust!r}: names no workshop key to seal recordings for")
+    kept_for = settings.consent.retention
+
+    def until(wall: float, _synced: bool) -> str:
+        return keep_until(kept_for, wall).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+    return Identity(
+        box=settings.box.name,
+        key=SigningKey.from_file(loaded.path(settings.box.key).read_bytes(), settings.box.key),
+        recipients=recipients,
+        firmware=__version__,
+        retention=kept_for.value,
+        keep_until=until,
+    )
+
+
+def _line(loaded: Loaded, clock: Clock) -> Line:
+    settings = loaded.settings.line
+    match settings.kind:
+        case "tap":
+            return SerialTap(str(loaded.path(settings.port)), now=clock.mono)
+        case "absent":
+            return AbsentLine(clock.mono)
+
+
+def _audio(loaded: Loaded, clock: Clock, stream: StreamClock | None, sounds: Mapping[str, Sound]) -> Audio:
+    settings = loaded.settings.audio
+    if stream is not None:
+        return PipeAudio(loaded.path(settings.socket), stream, sounds)
+    if settings.kind == "portaudio":
+        return PortAudio(settings.device, sounds, now=clock.mono)
+    return AbsentAudio(clock.mono)
+
+
+def _panel(loaded: Loaded, clock: Clock) -> Panel:
+    settings = loaded.settings.panel
+    match settings.kind:
+        case "gpio":
+            return GpioPanel(
+                settings.rec, (settings.red, settings.green, settings.blue), settings.button, now=clock.mono
+            )
+        case "pipe":
+            return PipePanel(loaded.path(settings.socket), clock.mono)
+        case "absent":
+            return AbsentPanel(clock.mono)
+
+
+def _uplink(loaded: Loaded, clock: Clock, spool: Spool, ledger: Ledger, trust: Trust) -> Uplink:
+    settings = loaded.settings.uplink
+    if settings.kind == "absent":
+        return AbsentUplink(clock.mono)
+    tls = None
+    if settings.ca:
+        tls = TlsFiles(loaded.path(settings.ca), loaded.path(settings.certificate), loaded.path(settings.key))
+    return MqttUplink(
+        settings.host,
+        settings.port,
+        loaded.settings.box.name,
+        tls=tls,
+        read=spool.read,
+        ledger_lines=ledger.lines,
+        trust=trust,
+        now=clock.mono,
+    )

@@ -1,0 +1,5 @@
+"""`handschlag demo`."""
+
+
+def demo() -> None:
+    """Show it."""
