@@ -164,6 +164,7 @@ class ConsentRecord:
     mark_s: float | None
     leg: str
     ledger_seq: int
+    clock: str = "unsynced"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,25 +13,15 @@ from typing import Self
 import pytest
 
 from handschlag.adapters.uplink import BadUplink, MqttUplink, TlsFiles
-from handschlag.core.events import Connected, Disconnected, Event, FileSent, LedgerSynced, Refused, SendFailed
-from handschlag.errors import HandschlagError
+from handschlag.core.events import Connected, Disconnected, FileSent, Progressed, SendFailed
+from handschlag.sim.uplink import SimArchive
 from tests.support.broker import Broker, free_port, make_certificates, running_broker
 from tests.support.inbox import Inbox
 from tests.support.mqtt_peer import Peer
 
 BOX = "box-7"
 RECORDING = "0190a5b0-7c1e-7abc-8def-0123456789ab"
-
-
-class Forged(HandschlagError, ValueError):
-    """What the pretended verifier says of a bad receipt."""
-
-
-def receipts(data: bytes, at: float) -> Event:
-    """A verifier for tests: `good:<recording>` is a receipt, anything else is forged."""
-    if not data.startswith(b"good:"):
-        raise Forged("not signed by the archive")
-    return Refused(at, data[5:].decode(), "test")
+ARCHIVE = SimArchive(BOX)
 
 
 def jitter(_longest: float) -> float:
@@ -61,7 +51,7 @@ class Box:
             tls=tls,
             read=read or self._read,
             ledger_lines=self._ledger_lines,
-            receipts=receipts,
+            trust=ARCHIVE.trust(),
             in_flight=in_flight,
             jitter=jitter,
         )
@@ -193,18 +183,25 @@ def test_ledger_lines_are_cut_to_what_fits(broker: Broker) -> None:
             assert json.loads(payload.split(b"\n")[0])["seq"] == int(topic.rsplit("/", 1)[1])
 
 
-def test_only_good_receipts_become_events(broker: Broker) -> None:
-    """Forged receipts and foreign topics are dropped and counted, and the next good one counts (P10)."""
+def test_only_our_archives_receipts_for_us_become_events(broker: Broker) -> None:
+    """Forged, garbled, foreign and misplaced receipts are dropped and counted, and the next good one counts (P10)."""
+    (progress,) = ARCHIVE.take(RECORDING, "head.json", b"{}")
+    good = ARCHIVE.sign(progress)
+    forged = SimArchive(BOX).sign(progress)
+    for_another = ARCHIVE.sign(SimArchive("box-8").take(RECORDING, "head.json", b"{}")[0])
+    ours = f"handschlag/1/{BOX}/down/receipt"
     with Peer(broker.port) as archive, boxed(Box(broker.port)) as box:
         box.inbox.until(lambda: bool(box.inbox.of(Connected)))
-        archive.publish(f"handschlag/1/{BOX}/down/receipt", b"forged")
-        archive.publish(f"handschlag/1/{BOX}/down/receipt", b"\xff" * 70000)
-        archive.publish(f"handschlag/1/{BOX}/down/nonsense", b"good:x")
-        archive.publish(f"handschlag/1/{BOX}/down/receipt", b"good:" + RECORDING.encode())
-        box.inbox.until(lambda: bool(box.inbox.of(Refused)))
-        assert [each.recording for each in box.inbox.of(Refused)] == [RECORDING]
-        assert (box.uplink.counts.forged, box.uplink.counts.foreign) == (2, 1)
-        assert not box.inbox.of(LedgerSynced)
+        for payload in (b"", b"forged", b"\xff" * 70000, forged, good[:-1], good[:-4] + b"AAAA", for_another):
+            archive.publish(ours, payload)
+        archive.publish(f"handschlag/1/{BOX}/down/nonsense", good)
+        archive.publish(ours, good)
+        box.inbox.until(lambda: bool(box.inbox.of(Progressed)))
+        assert [(each.recording, each.names) for each in box.inbox.of(Progressed)] == [
+            (RECORDING, frozenset({"head.json"}))
+        ]
+        assert (box.uplink.counts.forged, box.uplink.counts.foreign) == (6, 2)
+        assert not box.inbox.of(Disconnected)
 
 
 def test_state_is_ready_then_disconnected(broker: Broker) -> None:
@@ -344,7 +341,7 @@ def test_bad_box_names_are_refused(box: str) -> None:
             tls=None,
             read=lambda _recording, _name: b"",
             ledger_lines=lambda _first, _last: [],
-            receipts=receipts,
+            trust=ARCHIVE.trust(),
         )
 
 
@@ -359,7 +356,7 @@ def test_certificate_files_that_cannot_be_read_are_named(tmp_path: Path) -> None
             tls=TlsFiles(missing, missing, missing),
             read=lambda _recording, _name: b"",
             ledger_lines=lambda _first, _last: [],
-            receipts=receipts,
+            trust=ARCHIVE.trust(),
         )
 
 

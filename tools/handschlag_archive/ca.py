@@ -27,6 +27,8 @@ ARCHIVE_NAME: Final = "archive"
 SERVICE_NAMES: Final = frozenset({ARCHIVE_NAME, "operator", "fleet", "broker"})
 """Names that services use at the broker; a box of that name would inherit their rights."""
 
+_SERVER: Final = ExtendedKeyUsageOID.SERVER_AUTH
+_CLIENT: Final = ExtendedKeyUsageOID.CLIENT_AUTH
 _AUTHORITY_DAYS: Final = 20 * 365
 _SLOW_CLOCK: Final = dt.timedelta(hours=1)
 
@@ -85,27 +87,28 @@ class Authority:
             raise BadName("the broker's certificate needs at least one host name or address")
         alternatives = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
         where = Issued(self.folder / "server.pem", self.folder / "server.key")
-        return self._issue(where, hosts[0], ExtendedKeyUsageOID.SERVER_AUTH, alternatives, days, now)
+        return self._issue(where, hosts[0], purpose=_SERVER, days=days, now=now, alternatives=alternatives)
 
     def issue_box(self, name: str, *, days: int = 825, now: dt.datetime | None = None) -> Issued:
         """A box's client certificate, as `boxes/<name>.pem` and `boxes/<name>.key`."""
         box_name(name)
         where = Issued(self.folder / "boxes" / f"{name}.pem", self.folder / "boxes" / f"{name}.key")
-        return self._issue(where, name, ExtendedKeyUsageOID.CLIENT_AUTH, None, days, now)
+        return self._issue(where, name, purpose=_CLIENT, days=days, now=now)
 
     def issue_archive(self, *, days: int = 825, now: dt.datetime | None = None) -> Issued:
         """The archive's client certificate (common name `archive`), as `archive.pem` and `archive.key`."""
         where = Issued(self.folder / "archive.pem", self.folder / "archive.key")
-        return self._issue(where, ARCHIVE_NAME, ExtendedKeyUsageOID.CLIENT_AUTH, None, days, now)
+        return self._issue(where, ARCHIVE_NAME, purpose=_CLIENT, days=days, now=now)
 
     def _issue(
         self,
         where: Issued,
         common_name: str,
+        *,
         purpose: x509.ObjectIdentifier,
-        alternatives: x509.SubjectAlternativeName | None,
         days: int,
         now: dt.datetime | None,
+        alternatives: x509.SubjectAlternativeName | None = None,
     ) -> Issued:
         authority, authority_key = self._read()
         key = ec.generate_private_key(ec.SECP256R1())

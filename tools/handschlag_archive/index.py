@@ -171,6 +171,11 @@ class Transaction:
         """What is known of one recording."""
         return self.rows([which]).get(which)
 
+    def named(self, recording: str) -> Sequence[Row]:
+        """The recordings with this id, of whichever box."""
+        query = sql.select(_recordings).where(_recordings.c.recording == recording).order_by(_recordings.c.box)
+        return [_row(row) for row in self._connection.execute(query)]
+
     def open(self, recordings: Iterable[Which]) -> None:
         """Note recordings of which something came; those known stay as they are."""
         values = [{"box": w.box, "recording": w.recording, "state": State.OPEN.value} for w in recordings]

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -30,12 +30,24 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from handschlag.core.events import Connected, Disconnected, Event, FileSent, SendFailed
+from handschlag.core.events import (
+    ArchiveDestroyed,
+    Connected,
+    Disconnected,
+    Event,
+    FileSent,
+    LedgerSynced,
+    Missing,
+    Progressed,
+    Refused,
+    SendFailed,
+    Stored,
+)
 from handschlag.errors import HandschlagError
 from handschlag.ports import Post
-
-ReceiptReader = Callable[[bytes, float], Event]
-"""Verifies a receipt's bytes and gives the event it means, at the given time; raises HandschlagError on any other."""
+from handschlag.sealing import receipt
+from handschlag.sealing.keys import Keyring
+from handschlag.sealing.trust import Trust
 
 MAX_PAYLOAD = 96 * 1024
 """No file of a recording is longer (design/wire.md)."""
@@ -113,7 +125,7 @@ class _Link:
     tls: TlsFiles | None
     read: Callable[[str, str], bytes]
     ledger_lines: Callable[[int, int], Sequence[bytes]]
-    receipts: ReceiptReader
+    archive: Keyring
     in_flight: int
     max_packet: int
     now: Callable[[], float]
@@ -194,7 +206,7 @@ class MqttUplink:
         tls: certificate files; None connects in clear, for tests and the demonstration only.
         read: gives a sealed file's bytes by recording and name; called in the uplink's own thread.
         ledger_lines: gives ledger lines by number, both ends included; likewise.
-        receipts: verifies what comes on `down/receipt`.
+        trust: whose receipts count: the keys of the role `archive`.
         in_flight: files without PUBACK at a time; the broker's Receive Maximum may lower it.
         max_packet: bytes of a whole packet at most; the broker's Maximum Packet Size may lower it.
         now: monotonic seconds, for events.
@@ -213,7 +225,7 @@ class MqttUplink:
         tls: TlsFiles | None,
         read: Callable[[str, str], bytes],
         ledger_lines: Callable[[int, int], Sequence[bytes]],
-        receipts: ReceiptReader,
+        trust: Trust,
         in_flight: int = 8,
         max_packet: int = MAX_PACKET,
         now: Callable[[], float] = time.monotonic,
@@ -233,7 +245,7 @@ class MqttUplink:
             tls=tls,
             read=read,
             ledger_lines=ledger_lines,
-            receipts=receipts,
+            archive=trust.keys("archive"),
             in_flight=in_flight,
             max_packet=max_packet,
             now=now,
@@ -526,11 +538,16 @@ class _Session:
         if len(message.payload) > MAX_PACKET:
             link.counts.too_long += 1
             return
+        token = bytes(message.payload)
         try:
-            event = link.receipts(bytes(message.payload), link.now())
+            said = receipt.read_receipt(token, link.archive)
+            event = event_of(said, token, link.now())
         except HandschlagError as error:
             link.counts.forged += 1
             _log.warning("receipt dropped: %s", error)
+            return
+        if said.box != link.box:
+            link.counts.foreign += 1
             return
         link.post(event)
 
@@ -539,6 +556,25 @@ class _Session:
     ) -> None:
         if self._ended is None:
             self._ended = f"disconnected: {code}"
+
+
+def event_of(said: receipt.Receipt, token: bytes, at: float) -> Event:
+    """What a verified receipt means to the core; raises BadFile for names that cannot be unfolded."""
+    match said:
+        case receipt.Progress():
+            return Progressed(at, said.recording, frozenset(receipt.unfold_names(said.names, said.clips)))
+        case receipt.Stored():
+            return Stored(at, said.recording, said.manifest_hash, said.copies, said.epoch, token)
+        case receipt.Incomplete():
+            return Missing(at, said.recording, said.manifest_hash, receipt.unfold_names(said.names, said.clips))
+        case receipt.Refused():
+            return Refused(at, said.recording, said.why)
+        case receipt.Destroyed():
+            return ArchiveDestroyed(at, said.recording)
+        case receipt.LedgerSynced():
+            return LedgerSynced(at, said.seq, said.hash)
+        case _:
+            assert_never(said)
 
 
 class _TlsContext(ssl.SSLContext):

@@ -31,6 +31,8 @@ HANGOVER_HOPS: Final = 20
 SMOOTH_HOPS: Final = 3
 _BUCKET_HOPS: Final = 50
 _BUCKETS: Final = 6
+_EVEN_HOPS: Final = 40
+EVEN_DB: Final = 5.0
 
 
 def level_dbm0(mean_square: float) -> float:
@@ -39,20 +41,30 @@ def level_dbm0(mean_square: float) -> float:
 
 
 class _Floor:
-    """The least smoothed level of the last three seconds."""
+    """The least level of the last three seconds; or of the last 0.4 s, where all of it stays within a few decibels.
+
+    Speech never stays so even; noise that sets in does, and need not be taken for speech for long.
+    """
 
     def __init__(self) -> None:
         self._buckets: deque[float] = deque(maxlen=_BUCKETS)
-        self._hops = 0
+        self._recent: deque[float] = deque(maxlen=_EVEN_HOPS)
+        self._hops = -SMOOTH_HOPS - 1  # the first hops are half from before the stream
         self._least = 0.0
 
     def hear(self, level: float) -> float:
-        self._least = level if self._hops == 0 else min(self._least, level)
+        self._recent.append(level)
+        self._least = level if self._hops <= 0 else min(self._least, level)
         self._hops += 1
         if self._hops == _BUCKET_HOPS:
             self._buckets.append(self._least)
             self._hops = 0
-        return min(self._least, *self._buckets) if self._buckets else self._least
+        floor = min(self._least, *self._buckets) if self._buckets else self._least
+        if len(self._recent) == _EVEN_HOPS:
+            quietest = min(self._recent)
+            if max(self._recent) - quietest < EVEN_DB:
+                return max(floor, quietest)
+        return floor
 
 
 class _Voice:

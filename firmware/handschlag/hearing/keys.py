@@ -36,6 +36,7 @@ BOX: Final = 64  # 8 ms
 
 FLOOR_DBM0: Final = -50.0  # per tone
 SIEVE_SHARE: Final = 0.4  # of the energy above 300 Hz
+SOUNDING_SHARE: Final = 0.7
 PURE_SHARE: Final = 0.62  # what white noise 4 dB below the key leaves, 0.72, and its chance
 THIRD_SHARE: Final = 0.079  # -11 dB: a third tone; white noise 4 dB below the key stays under -12 dB
 SMALL_REST: Final = 0.15
@@ -105,7 +106,7 @@ class KeyDetector:
         self.trusted = True
         """False where the polarity is in doubt: every key is uncertain then."""
         self.sounding = np.zeros(history.block // HOP, np.bool_)
-        """Per 5 ms of the newest block: a key, or what may become one, is on the line."""
+        """Per 5 ms of the newest block: a key is on the line, or next to nothing but a key's tones."""
 
     @property
     def undecided_since(self) -> int | None:
@@ -129,10 +130,10 @@ class KeyDetector:
         half = spectrum.shape[1] // 2
         power = (spectrum[:, :half] + spectrum[:, half:]).reshape(self._legs, -1, 8, 3).max(axis=3)
         row, column = power[..., :4].max(axis=2), power[..., 4:].max(axis=2)
+        np.any(row + column > SOUNDING_SHARE * total, axis=0, out=self.sounding)
         passed = (row + column > SIEVE_SHARE * total) & (np.minimum(row, column) > floor)
         passed &= (column < row * 8.0) & (column > row * 0.05)
-        np.any(passed, axis=0, out=self.sounding)
-        if not self._tracks and not self.sounding.any():
+        if not self._tracks and not passed.any():
             return []
         return self._follow(passed, power)
 

@@ -1,0 +1,150 @@
+"""Whole calls through the real application: what is recorded is exactly what came after the yes, and nothing else."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from handschlag.cli.evidence import FolderFiles, audio
+from handschlag.core.effects import RecLamp
+from handschlag.hearing import Ear
+from handschlag.sealing.open import open_recording
+from handschlag.sealing.verify import verify_recording
+from handschlag.sim.stories import call
+from handschlag.sim.voices import Story
+from handschlag.sim.world import BLOCK
+from tests.system.house import House
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A box that is ready."""
+    house = House(tmp_path)
+    yield house
+    house.close()
+
+
+def _play(house: House, story: Story) -> NDArray[np.float32]:
+    """Let a story happen; what the tap measured during it."""
+    world = house.world
+    world.memory = []
+    world.begin(call(world, story, lambda _who, _words: None))
+    while world.busy:
+        world.step()
+    world.run(2.0)
+    heard = np.concatenate(world.memory)
+    world.memory = None
+    return heard
+
+
+def _legs_from(heard: NDArray[np.float32], start: int) -> NDArray[np.int16]:
+    """What the ear makes of a stretch of the line, fed in one piece."""
+    ear = Ear(48000)
+    return ear.feed(heard[start * BLOCK :]).legs
+
+
+def test_agreed_call_is_recorded_sample_for_sample(house: House) -> None:
+    """After key 1 the opened audio equals the legs of the line's own signal, computed in one go."""
+    world = house.world
+    world.memory = []
+    world.begin(call(world, "boiler", lambda _who, _words: None))
+    off_hook_at = None
+    while world.busy:
+        world.step()
+        if world.tap.off_hook and off_hook_at is None:
+            off_hook_at = len(world.memory) - 1
+    assert off_hook_at is not None
+    heard = np.concatenate(world.memory)
+    world.run(2.0)
+    (folder,) = house.recordings()
+    opened = open_recording(FolderFiles(folder), house.owner.workshop(), house.trust)
+    samples = audio(opened)
+    first = next(iter(opened.clips()))[0].first_sample
+    masked = opened.details[1]["masked"]
+    whole = _legs_from(heard, off_hook_at)
+    expected = whole[first : first + len(samples)].copy()
+    for start, end in masked:
+        expected[max(0, start - first) : max(0, end - first)] = 0
+    assert len(samples) > 8000 * 5
+    np.testing.assert_array_equal(samples, expected)
+
+
+def test_agreed_call_is_receipted_and_verifies(house: House) -> None:
+    """The archive's receipt stands beside the recording, and everything about it verifies with public keys."""
+    _play(house, "boiler")
+    (folder,) = house.recordings()
+    assert (folder / "receipt.jws").is_file()
+    verdict = verify_recording(FolderFiles(folder), house.trust, ledger=FolderFiles(house.folder / "ledger"))
+    assert verdict.ok, verdict.wrong
+    assert [entry["recording"] for entry in house.entries("receipted")] == [folder.name]
+
+
+def test_unanswered_call_leaves_nothing(house: House) -> None:
+    """Without a yes no clip is encoded and no file is written, and the employee's own key 1 does not count."""
+    _play(house, "tap")
+    assert house.recordings() == []
+    assert house.codec.encoded == 0
+    assert not house.entries("granted")
+    assert [entry["why"] for entry in house.entries("refused")] == ["unanswered"]
+
+
+def test_withdrawn_call_is_gone_everywhere(house: House) -> None:
+    """Key 9 destroys the recording here and at the archive, and its wrapped key was never sent."""
+    _play(house, "withdrawal")
+    assert house.recordings() == []
+    assert house.codec.encoded > 0
+    (granted,) = house.entries("granted")
+    assert [entry["recording"] for entry in house.entries("withdrawn")] == [granted["recording"]]
+    assert not list((house.folder / "revoke").iterdir())
+
+
+def test_lamp_is_red_exactly_while_audio_is_kept(house: House) -> None:
+    """The red lamp comes on once and goes off once in a recorded call, and never in another."""
+    _play(house, "tap")
+    assert all(rec is RecLamp.OFF for _, rec, _ in house.panel.shown)
+    _play(house, "boiler")
+    changes = [rec for _, rec, _ in house.panel.shown]
+    edges = [new for old, new in pairwise(changes) if old is not new]
+    assert edges == [RecLamp.ON, RecLamp.OFF]
+
+
+def test_dialled_keys_are_masked(house: House) -> None:
+    """A key that somebody presses during the recording is silence in it, on both legs, and stands in the details."""
+    world = house.world
+    world.begin(call(world, "boiler", lambda _who, _words: None))
+    pressed = False
+    while world.busy:
+        world.step()
+        if not pressed and house.panel.rec is RecLamp.ON and house.codec.encoded >= 2:
+            world.near.press("5", 0.2)
+            pressed = True
+    world.run(2.0)
+    assert pressed
+    (folder,) = house.recordings()
+    opened = open_recording(FolderFiles(folder), house.owner.workshop(), house.trust)
+    samples = audio(opened)
+    first = next(iter(opened.clips()))[0].first_sample
+    spans = [(start - first, end - first) for start, end in opened.details[1]["masked"] if end - start > 1200]
+    assert len(spans) == 1
+    start, end = spans[0]
+    assert not samples[start:end].any()
+
+
+def test_opened_file_plays(house: House) -> None:
+    """The opened recording is an ordinary FLAC file with two legs."""
+    _play(house, "boiler")
+    (folder,) = house.recordings()
+    opened = open_recording(FolderFiles(folder), house.owner.workshop(), house.trust)
+    out = io.BytesIO()
+    soundfile.write(out, audio(opened), opened.head.sample_rate, format="FLAC", subtype="PCM_16")
+    out.seek(0)
+    again, rate = soundfile.read(out, dtype="int16")
+    assert rate == 8000
+    assert again.shape[1] == 2

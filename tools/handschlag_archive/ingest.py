@@ -1,0 +1,430 @@
+"""What happens to what the boxes send; no broker in here: messages in, receipts out.
+
+Bytes go into the stores under their hash, then the index is committed, and only then receipts come out (P5). A
+recording's files may come in any order, any number of times, through any number of workers: whether a recording is
+complete is always asked of the index after the commit, so whichever commit completes the set answers `stored`.
+What counts is what the box's signed manifest names by hash; everything else is garbage that stays beside it and goes
+once the recording is stored.
+
+A withdrawal goes before everything else of its group: the tombstone is durable first, then the keys go, then the rest,
+and whatever comes later is dropped and answered `destroyed` again (P7).
+
+Times given to `take` and `due` are seconds of one monotonic clock.
+"""
+
+import hashlib
+import logging
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from handschlag_archive.clerk import Answer, Clerk
+from handschlag_archive.index import Head, Index, Line, Row, State, Transaction, Which
+from handschlag_archive.judge import Judge, Judged, Refusal
+from handschlag_archive.store import LostBytes, Place, Store
+
+LARGEST_FILE_BYTES: Final = 131072
+MANIFEST: Final = "manifest.jws"
+REVOKE: Final = "revoke.jws"
+
+_TOPIC: Final = re.compile(r"handschlag/1/(?P<box>[a-z0-9-]{1,32})/up/(?P<what>[^/]+)/(?P<name>[^/]+)")
+_RECORDING: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_KEYS: Final = re.compile(r"keys\.(json|[1-9][0-9]{0,5}\.jws)")
+_OTHERS: Final = re.compile(
+    r"head\.json|[0-9]{6}\.clip|details\.[01]|clips\.(0|[1-9][0-9]{0,3})\.json|manifest\.jws|revoke\.jws"
+)
+_LEDGER_STEP: Final = 1000
+_MOST_JUDGED: Final = 256
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as the broker hands it over."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class _File:
+    which: Which
+    name: str
+    payload: bytes
+    place: Place
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A manifest whose files are not all here: when to say so, unless something comes until then."""
+
+    due: float
+    files: int
+
+
+class Ingest:
+    """Takes groups of messages in and gives the receipts that may go out once the group is durable."""
+
+    def __init__(
+        self, *, index: Index, clips: Store, keys: Store, judge: Judge, clerk: Clerk, settle_s: float = 5.0
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._index = index
+        self._clips = clips
+        self._keys = keys
+        self._judge = judge
+        self._clerk = clerk
+        self._settle_s = settle_s
+        self._waiting: dict[Which, _Waiting] = {}
+        self._judged: dict[Place, Judged] = {}
+        self._listed: dict[Place, frozenset[Place]] = {}
+
+    @property
+    def next_due(self) -> float | None:
+        """When `due` has something to look at."""
+        return min((waiting.due for waiting in self._waiting.values()), default=None)
+
+    def recover(self) -> None:
+        """Finish what a cut left half done: withdrawals, and bytes that came in beside one."""
+        with self._index.transaction() as transaction:
+            withdrawn = transaction.in_state(State.DESTROYING, State.DESTROYED)
+        for row in withdrawn:
+            self._destroy(row.which)
+
+    def resume(self, now: float) -> Sequence[Answer]:
+        """Say where every open recording stands; for after a start or a new connection."""
+        with self._index.transaction() as transaction:
+            rows = transaction.in_state(State.OPEN)
+        return [self._progress_or_stored(row.which, now) for row in rows]
+
+    def take(self, messages: Sequence[Message], now: float) -> Sequence[Answer]:
+        """Make a group of messages durable; the receipts for it.
+
+        Raises:
+            OSError: stores or index cannot take it; nothing may be acknowledged, the group may be given again.
+
+        """
+        files: list[_File] = []
+        ledgers: dict[str, list[tuple[str, bytes]]] = {}
+        for message in messages:
+            match self._sort(message):
+                case _File() as file:
+                    files.append(file)
+                case (str(box), str(first)):
+                    ledgers.setdefault(box, []).append((first, message.payload))
+        revokes = [file for file in files if file.name == REVOKE]
+        answers = [self._revoke(file) for file in revokes]
+        answers += self._files([file for file in files if file.name != REVOKE], now)
+        for box, batches in ledgers.items():
+            answers += self._ledger(box, batches)
+        return answers
+
+    def due(self, now: float) -> Sequence[Answer]:
+        """`incomplete` for the manifests for which nothing new came in time."""
+        answers: list[Answer] = []
+        for which in [which for which, waiting in self._waiting.items() if waiting.due <= now]:
+            waiting = self._waiting.pop(which)
+            with self._index.transaction() as transaction:
+                row = transaction.row(which)
+                have = transaction.files(which)
+            if row is None or row.state is not State.OPEN:
+                continue
+            if len(have) != waiting.files:
+                answers.append(self._progress_or_stored(which, now))  # another worker took something in
+                continue
+            for judged in self._manifests(which, have):
+                missing = {place.name for place in self._wanted(judged, have) - have}
+                answers.append(self._clerk.incomplete(which, judged.place.sha256, missing))
+        return answers
+
+    # What a message is.
+
+    def _sort(self, message: Message) -> _File | tuple[str, str] | None:
+        topic = _TOPIC.fullmatch(message.topic)
+        if topic is None:
+            return self._drop("foreign topic")
+        if len(message.payload) > LARGEST_FILE_BYTES:
+            return self._drop("too large")
+        box, what, name = topic["box"], topic["what"], topic["name"]
+        if what == "ledger":
+            return box, name
+        if what == "reply":
+            return self._drop("reply")  # nobody here has sent a command
+        if not _RECORDING.fullmatch(what):
+            return self._drop("foreign recording id")
+        if not (_KEYS.fullmatch(name) or _OTHERS.fullmatch(name)):
+            return self._drop("foreign file name")
+        sha256 = hashlib.sha256(message.payload).hexdigest()
+        return _File(Which(box, what), name, message.payload, Place(box, what, name, sha256))
+
+    def _drop(self, why: str) -> None:
+        self.counts[why] += 1
+        _log.info("dropped: %s (%d so far)", why, self.counts[why])
+
+    # Files of recordings.
+
+    def _files(self, files: Sequence[_File], now: float) -> list[Answer]:
+        answers: list[Answer] = []
+        good: dict[Place, _File] = {}
+        for file in files:
+            if file.name == MANIFEST:
+                try:
+                    self._remember(file.place, self._judge.manifest(file.which, file.payload))
+                except Refusal as refusal:
+                    answers.append(self._refused(file.which, file.place, refusal))
+                    continue
+            good[file.place] = file
+        if not good:
+            return answers
+        rows = self._stage(good)
+        for which in dict.fromkeys(file.which for file in good.values()):
+            manifests = [place for place in good if place.name == MANIFEST and _of(place) == which]
+            answers += self._answers(which, rows[which], manifests, now)
+        return answers
+
+    def _stage(self, files: Mapping[Place, _File]) -> Mapping[Which, Row]:
+        """Make `files` durable as far as their recordings still take any; how each recording stands then."""
+        touched = list(dict.fromkeys(file.which for file in files.values()))
+        with self._index.transaction() as transaction:
+            rows = transaction.rows(touched)
+            known = {place for which in touched for place in transaction.files(which)}
+        fresh = [place for place in files if place not in known and _takes_files(rows.get(_of(place)))]
+        for store in (self._clips, self._keys):
+            store.put([(place, files[place].payload) for place in fresh if self._store_of(place) is store])
+        with self._index.transaction() as transaction:
+            # Asked again under the lock: another worker may have stored or destroyed it while we wrote.
+            transaction.open(touched)
+            rows = transaction.rows(touched)
+            kept = [place for place in fresh if _takes_files(rows[_of(place)])]
+            transaction.add_files((place, len(files[place].payload)) for place in kept)
+            late = set(fresh) - set(kept)
+            late -= {place for which in {_of(place) for place in late} for place in transaction.files(which)}
+        self._remove(late)
+        return rows
+
+    def _answers(self, which: Which, row: Row, manifests: Sequence[Place], now: float) -> list[Answer]:
+        match row.state:
+            case State.DESTROYING | State.DESTROYED:
+                self.counts["after withdrawal"] += 1
+                return [self._clerk.destroyed(which)]
+            case State.OPEN:
+                return [self._progress_or_stored(which, now)]
+            case State.STORED:
+                return [self._again(row, place) for place in manifests] or [self._progress(which)]
+
+    def _again(self, row: Row, manifest: Place) -> Answer:
+        if row.manifest_sha256 != manifest.sha256 or row.receipt is None:
+            return self._refused(row.which, manifest, Refusal("another manifest of this recording is stored"))
+        return self._clerk.repeat(row.which, row.receipt)
+
+    def _progress(self, which: Which) -> Answer:
+        return self._clerk.progress(which, {place.name for place in self._have(which)})
+
+    def _progress_or_stored(self, which: Which, now: float) -> Answer:
+        """Store the recording if it is complete; otherwise say what is here, and wait for what a manifest misses."""
+        have = self._have(which)
+        manifests = self._manifests(which, have)
+        for judged in manifests:
+            try:
+                answer = self._complete(which, judged, have)
+            except Refusal as refusal:
+                answer = self._refused(which, judged.place, refusal)
+            if answer is not None:
+                self._waiting.pop(which, None)
+                return answer
+        if manifests:
+            have = self._have(which)
+            waiting = self._waiting.get(which)
+            if waiting is None or waiting.files != len(have):  # what comes twice is nothing new
+                self._waiting[which] = _Waiting(now + self._settle_s, len(have))
+        return self._clerk.progress(which, {place.name for place in have})
+
+    def _complete(self, which: Which, judged: Judged, have: frozenset[Place]) -> Answer | None:
+        """Check the whole recording as anyone could, from the stores' bytes; None while something is missing.
+
+        Raises:
+            Refusal: complete, and wrong.
+
+        """
+        wanted = self._wanted(judged, have)
+        if not wanted <= have:
+            return None
+        try:
+            self._judge.recording(judged, {place.name: partial(self._read, place) for place in wanted})
+        except LostBytes:
+            self._forget_lost(wanted)
+            return None
+        receipt = self._clerk.stored(which, judged)
+        with self._index.transaction() as transaction:
+            row = transaction.row(which)
+            here = row is not None and row.state is State.OPEN
+            if here:
+                transaction.stored(which, receipt)
+                transaction.remove_files(transaction.files(which) - wanted)
+        if not here:
+            return (
+                self._clerk.destroyed(which) if row is None or row.state.withdrawn else self._again(row, judged.place)
+            )
+        lying = {place for store in (self._clips, self._keys) for place in store.places(which.box, which.recording)}
+        self._remove(lying - wanted)
+        self._forget(judged)
+        _log.info("stored %s of %s", which.recording, which.box)
+        return self._clerk.repeat(which, receipt.text)
+
+    def _forget_lost(self, wanted: frozenset[Place]) -> None:
+        """Take what the stores have lost out of the index, so that the box is asked for it."""
+        lost = []
+        for place in wanted:
+            try:
+                self._read(place)
+            except LostBytes as error:
+                _log.error("lost: %s", error)
+                lost.append(place)
+        self.counts["lost bytes"] += len(lost)
+        with self._index.transaction() as transaction:
+            transaction.remove_files(lost)
+
+    def _manifests(self, which: Which, have: frozenset[Place]) -> Sequence[Judged]:
+        """Every manifest of the box for this recording; only good ones were ever kept."""
+        found = []
+        for place in sorted(place for place in have if place.name == MANIFEST):
+            judged = self._judged.get(place)
+            if judged is None:
+                judged = self._judge.manifest(which, self._read(place))
+                self._remember(place, judged)
+            found.append(judged)
+        return found
+
+    def _wanted(self, judged: Judged, have: frozenset[Place]) -> frozenset[Place]:
+        """The manifest, all it names, and the clips its lists name, as far as the lists are here."""
+        wanted = {judged.place, *judged.files}
+        for place in judged.lists:
+            if place in have:
+                if place not in self._listed:
+                    self._listed[place] = self._judge.clip_list(_of(place), self._read(place))
+                wanted.update(self._listed[place])
+        return frozenset(wanted)
+
+    def _remember(self, place: Place, judged: Judged) -> None:
+        if len(self._judged) >= _MOST_JUDGED:
+            self._judged.clear()
+            self._listed.clear()
+        self._judged[place] = judged
+
+    def _forget(self, judged: Judged) -> None:
+        self._judged.pop(judged.place, None)
+        for place in judged.lists:
+            self._listed.pop(place, None)
+
+    def _refused(self, which: Which, manifest: Place, refusal: Refusal) -> Answer:
+        self.counts["refused"] += 1
+        _log.warning("refused %s of %s: %s", which.recording, which.box, refusal)
+        return self._clerk.refused(which, manifest.sha256, str(refusal))
+
+    # Withdrawals.
+
+    def _revoke(self, file: _File) -> Answer:
+        which = file.which
+        with self._index.transaction() as transaction:
+            row = transaction.row(which)
+        if row is None or not row.state.withdrawn:
+            try:
+                self._judge.revoke(which, file.payload)
+            except Refusal as refusal:
+                return self._refused(which, file.place, refusal)
+            with self._index.transaction() as transaction:
+                row = transaction.row(which)
+                stored = row is not None and row.state is State.STORED
+                if not stored:
+                    transaction.entomb(which, file.payload)
+            if stored:
+                return self._refused(which, file.place, Refusal("the recording is stored; only its owner can erase it"))
+        self._destroy(which)
+        return self._clerk.destroyed(which)
+
+    def _destroy(self, which: Which) -> None:
+        """Keys first: with them gone, what is left of the clips is unreadable. Safe to repeat."""
+        for store in (self._keys, self._clips):
+            store.clear(which.box, which.recording)
+        with self._index.transaction() as transaction:
+            transaction.destroyed(which)
+        self._waiting.pop(which, None)
+        _log.info("destroyed %s of %s", which.recording, which.box)
+
+    # Ledgers.
+
+    def _ledger(self, box: str, batches: Sequence[tuple[str, bytes]]) -> list[Answer]:
+        lines: list[Line] = []
+        for first, payload in batches:
+            try:
+                lines += self._judge.ledger_lines(first, payload)
+            except Refusal as refusal:
+                _log.warning("ledger lines of %s dropped: %s", box, refusal)
+                self.counts["bad ledger lines"] += 1
+        if not lines:
+            return []
+        with self._index.transaction() as transaction:
+            transaction.add_ledger(box, lines)
+            numbers = [line.seq for line in lines]
+            for seq in transaction.note_forks(box, min(numbers), max(numbers)):
+                self.counts["ledger forks"] += 1
+                _log.critical("ALARM: the ledger of %s has two lines with number %d", box, seq)
+            forked = bool(transaction.forks(box))
+            head = transaction.ledger_head(box) if forked else self._move_head(transaction, box)
+        if forked or head is None:
+            return []
+        return [self._clerk.ledger(box, head.seq, head.sha256)]
+
+    def _move_head(self, transaction: Transaction, box: str) -> Head | None:
+        """Follow the chain as far as it goes without a gap."""
+        start = head = transaction.ledger_head(box)
+        while True:
+            lines = transaction.ledger(box, head.seq + 1 if head else FIRST_SEQ, _LEDGER_STEP)
+            for line in lines:
+                if line.seq != (head.seq + 1 if head else FIRST_SEQ):
+                    break  # a gap: what lies behind it waits
+                if line.prev != (head.sha256 if head else GENESIS):
+                    self.counts["ledger breaks"] += 1
+                    _log.critical("ALARM: the ledger of %s does not continue at number %d", box, line.seq)
+                    break
+                head = Head(line.seq, line.sha256)
+            else:
+                if len(lines) == _LEDGER_STEP:
+                    continue
+            break
+        if head is not None and head != start:
+            transaction.set_ledger_head(box, head)
+        return head
+
+    # Places.
+
+    def _store_of(self, place: Place) -> Store:
+        return self._keys if is_key(place.name) else self._clips
+
+    def _read(self, place: Place) -> bytes:
+        return self._store_of(place).get(place)
+
+    def _remove(self, places: Collection[Place]) -> None:
+        for store in (self._keys, self._clips):
+            store.remove(place for place in places if self._store_of(place) is store)
+
+    def _have(self, which: Which) -> frozenset[Place]:
+        with self._index.transaction() as transaction:
+            return transaction.files(which)
+
+
+def is_key(name: str) -> bool:
+    """Whether a file holds wrapped keys, and so belongs where nothing is versioned or locked."""
+    return _KEYS.fullmatch(name) is not None
+
+
+def _of(place: Place) -> Which:
+    return Which(place.box, place.recording)
+
+
+def _takes_files(row: Row | None) -> bool:
+    return row is None or row.state is State.OPEN
