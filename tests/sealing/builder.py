@@ -7,9 +7,11 @@ randomised).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from handschlag.sealing.encoding import sha256_hex
 from handschlag.sealing.keys import OwnerSecret, RecordingKey, SigningKey, WorkshopKey, kid
@@ -126,8 +128,13 @@ def build(
     oral: bool = False,
     interrupted: bool = False,
     receipt: bool = True,
+    keys: bytes | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> Built:
-    """A recording of `clips` clips; those in `skip` were lost, and are gaps."""
+    """A recording of `clips` clips; those in `skip` were lost, and are gaps.
+
+    `keys` are the bytes of a keys.json made before; `changes` replace fields of the manifest before it is signed.
+    """
     wanted = recipients or [OWNER.workshop().public]
     sealer = Sealer.begin(
         box=box,
@@ -165,7 +172,7 @@ def build(
         details.pop()
     else:
         files["details.1"] = sealer.details(1, details[1])
-    files["keys.json"] = sealer.keys(wanted)
+    files["keys.json"] = keys or sealer.keys(wanted)
     flacs: dict[int, bytes] = {}
     entries: list[ClipEntry] = []
     for index in range(clips):
@@ -205,6 +212,7 @@ def build(
         ledger=ledger.position,
         firmware="0.1.0",
     )
+    manifest = msgspec.structs.replace(manifest, **(changes or {}))
     files["manifest.jws"] = sign_manifest(manifest, box_key)
     manifest_hash = sha256_hex(files["manifest.jws"])
     ledger.add("closed", recording=recording, manifest=manifest_hash)
