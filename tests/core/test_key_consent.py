@@ -378,7 +378,7 @@ def test_without_proven_direction_the_button_takes_the_oral_way(audio: TapAudio,
 
 
 def test_a_dial_tone_that_is_not_far_switches_the_key_way_off_for_good() -> None:
-    """A contradicted direction is a fault, and holds for the following calls, whose dial tone may not be heard at all."""
+    """A contradicted direction is a fault, and holds for later calls, whose dial tone may never be heard."""
     world = World().start()
     world.lift()
     world.wait(1.0)

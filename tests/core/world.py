@@ -1,8 +1,8 @@
 """A world around the pure core: it answers every effect as honest adapters would, in order of time, without a clock.
 
-`World` owns the time. A test acts (`lift`, `press`, `key`, `speak`, ...), lets time pass (`wait`) and looks at the trace:
-the list of every event with the effects that it caused. Delays and failures of the adapters are attributes that a test
-may change at any moment.
+`World` owns the time. A test acts (`lift`, `press`, `key`, `speak`, ...), lets time pass (`wait`) and looks at the
+trace: the list of every event with the effects that it caused. Delays and failures of the adapters are attributes that
+a test may change at any moment.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from handschlag.core import effects as do
@@ -137,9 +137,9 @@ class World:
             self._answer(effect)
         return effects
 
-    def _later(self, delay: float | None, event: ev.Event) -> None:
-        if delay is not None:
-            self.post(replace(event, at=self.now + delay))
+    def _later(self, delay: float | None, *events: ev.Event) -> None:
+        for event in events if delay is not None else ():
+            self.post(replace(event, at=self.now + (delay or 0.0)))
 
     def _alarm(self, at: float, tag: str) -> None:
         heapq.heappush(self._heap, (at, next(self._order), tag))
@@ -169,7 +169,6 @@ class World:
                 self._answer_recording(effect)
 
     def _answer_recording(self, effect: do.Effect) -> None:
-        disk = self.adapters.disk_s
         match effect:
             case do.OpenRecording(recording):
                 self._write(recording, "head.json", "details.0")
@@ -184,20 +183,23 @@ class World:
                 self.recording = None
             case do.CloseRecording(recording) | do.FinishInterrupted(recording):
                 self._close(recording)
+            case _:
+                self._later(self.adapters.disk_s, *self._disk_says(effect))
+
+    def _disk_says(self, effect: do.Effect) -> tuple[ev.Event, ...]:
+        match effect:
             case do.DestroyRecording(recording):
                 self.files.pop(recording, None)
-                if self.adapters.destroys:
-                    self._later(disk, ev.RecordingGone(0, recording))
-                else:
-                    self._later(disk, ev.DiskFailed(0, "destroy", recording))
+                gone = ev.RecordingGone(0, recording)
+                return (gone if self.adapters.destroys else ev.DiskFailed(0, "destroy", recording),)
             case do.SignRevoke(recording):
-                self._later(disk, ev.RevokeDurable(0, recording))
+                return (ev.RevokeDurable(0, recording),)
             case do.ListFiles(recording):
-                self._later(disk, ev.FilesListed(0, recording, tuple(self.files.get(recording, ()))))
+                return (ev.FilesListed(0, recording, tuple(self.files.get(recording, ()))),)
             case do.KeepReceipt(recording):
-                self._later(disk, ev.ReceiptDurable(0, recording))
+                return (ev.ReceiptDurable(0, recording),)
             case _:
-                pass
+                return ()
 
     def _write(self, recording: str, *names: str) -> None:
         for name in names:
@@ -416,13 +418,9 @@ class World:
         """What the lamps show."""
         return self.state.lamps
 
-    def flat(self) -> list[ev.Event | do.Effect]:
+    def flat(self) -> list[object]:
         """Events and effects in one line, each event before its effects."""
         return [item for entry in self.trace for item in (entry.event, *entry.effects)]
-
-    def position(self, item: object) -> int:
-        """Where an event or effect stands in the flat trace (its first occurrence)."""
-        return self.flat().index(item)  # type: ignore[arg-type] # anything may be looked for
 
 
 def order_of(items: Iterable[object], *kinds: type) -> list[type]:

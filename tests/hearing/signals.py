@@ -33,7 +33,8 @@ def silence(ms: float, rate: int = 8000) -> Wave:
 def tones(frequencies_hz: Sequence[float], ms: float, level_dbm0: float = -10.0, rate: int = 8000) -> Wave:
     """Sines of this level each."""
     n = np.arange(round(ms * rate / 1000))
-    return dbm0(level_dbm0) * np.sum([np.sin(2 * np.pi * f * n / rate + 0.3 * f) for f in frequencies_hz], axis=0)
+    wave: Wave = dbm0(level_dbm0) * np.sum([np.sin(2 * np.pi * f * n / rate + 0.3 * f) for f in frequencies_hz], axis=0)
+    return wave
 
 
 def key(
@@ -65,7 +66,8 @@ def dialled(digits: str, on_ms: float = 50.0, off_ms: float = 50.0, **how: float
 
 def noise(samples: int, level_dbm0: float, seed: int = 1) -> Wave:
     """White noise; at 8 kHz the level is its whole power."""
-    return np.random.default_rng(seed).standard_normal(samples) * dbm0(level_dbm0) / np.sqrt(2)
+    wave: Wave = np.random.default_rng(seed).standard_normal(samples) * dbm0(level_dbm0) / np.sqrt(2)
+    return wave
 
 
 def voice(seconds: float, level_dbm0: float = -20.0, *, seed: int = 1, rate: int = 8000) -> Wave:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handschlag.errors import HandschlagError
-from handschlag.hearing import Calibration, Ear, HearingError, Levels
+from handschlag.hearing import Calibration, Ear, Event, HearingError, Levels
 from handschlag.hearing.legs import separate, to_int16
 from handschlag.hearing.resample import Resampler, whole
 from handschlag.sim.line import components
@@ -31,7 +31,8 @@ WHOLE = Ear().feed(SCENE)
 @settings(max_examples=15, deadline=None)
 def test_same_events_and_legs_however_it_is_cut(cuts: list[int], step: int) -> None:
     """Random cuts give the same events and, bit by bit, the same legs and positions."""
-    ear, at, events, legs = Ear(), 0, [], []
+    ear, at, legs = Ear(), 0, []
+    events: list[Event] = []
     sizes = [*cuts, *([step] * (60 if step == 1 else 10_000))]
     position = 0
     for size in sizes:

@@ -56,7 +56,9 @@ def test_levels(level: float) -> None:
     heard = keys_of(hear(dialled(KEYS, level_dbm0=level)))
     assert "".join(each.key for each in heard) == KEYS
     for each in heard:
-        assert each.level_dbm0 == pytest.approx(level, abs=0.5 if level < 0.0 else 1.0)  # two tones at 0 dBm0 are limited a little
+        assert each.level_dbm0 == pytest.approx(
+            level, abs=0.5 if level < 0.0 else 1.0
+        )  # two tones at 0 dBm0 are limited a little
 
 
 def test_too_quiet_is_no_key() -> None:

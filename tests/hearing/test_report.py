@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handschlag.hearing import KeyHeard, Leg, SpeechHeard, ToneHeard
+from handschlag.hearing import Event, KeyHeard, Leg, SpeechHeard, ToneHeard
 from handschlag.hearing.report import line, lines
 
 
@@ -28,7 +28,7 @@ def test_lines_are_those_of_the_wire() -> None:
 
 def test_what_is_not_final_is_no_line() -> None:
     """Reports of what still lasts are left out."""
-    lasting = [
+    lasting: list[Event] = [
         KeyHeard("1", Leg.FAR, 0, 400, -10, 0, 0.9, final=False),
         ToneHeard("dial", 0, 12_000, 1, 0.9, final=False),
         SpeechHeard(Leg.FAR, 0, None),

@@ -23,7 +23,7 @@ from typing import Final
 
 from handschlag_archive.clerk import Answer, Clerk
 from handschlag_archive.index import Head, Index, Line, Row, State, Transaction, Which
-from handschlag_archive.judge import Judge, Judged, Refusal
+from handschlag_archive.judge import FIRST_SEQ, GENESIS, Judge, Judged, Refusal
 from handschlag_archive.store import LostBytes, Place, Store
 
 LARGEST_FILE_BYTES: Final = 131072
@@ -145,25 +145,16 @@ class Ingest:
 
     def _sort(self, message: Message) -> _File | tuple[str, str] | None:
         topic = _TOPIC.fullmatch(message.topic)
-        if topic is None:
-            return self._drop("foreign topic")
-        if len(message.payload) > LARGEST_FILE_BYTES:
-            return self._drop("too large")
+        why = _foreign(topic, message.payload)
+        if topic is None or why:
+            self.counts[why] += 1
+            _log.info("dropped: %s (%d so far)", why, self.counts[why])
+            return None
         box, what, name = topic["box"], topic["what"], topic["name"]
         if what == "ledger":
             return box, name
-        if what == "reply":
-            return self._drop("reply")  # nobody here has sent a command
-        if not _RECORDING.fullmatch(what):
-            return self._drop("foreign recording id")
-        if not (_KEYS.fullmatch(name) or _OTHERS.fullmatch(name)):
-            return self._drop("foreign file name")
         sha256 = hashlib.sha256(message.payload).hexdigest()
         return _File(Which(box, what), name, message.payload, Place(box, what, name, sha256))
-
-    def _drop(self, why: str) -> None:
-        self.counts[why] += 1
-        _log.info("dropped: %s (%d so far)", why, self.counts[why])
 
     # Files of recordings.
 
@@ -263,7 +254,13 @@ class Ingest:
             row = transaction.row(which)
             here = row is not None and row.state is State.OPEN
             if here:
-                transaction.stored(which, receipt)
+                transaction.stored(
+                    which,
+                    manifest_sha256=receipt.manifest_sha256,
+                    stored_at=receipt.at,
+                    retain_until=receipt.retain_until,
+                    receipt=receipt.text,
+                )
                 transaction.remove_files(transaction.files(which) - wanted)
         if not here:
             return (
@@ -415,6 +412,22 @@ class Ingest:
     def _have(self, which: Which) -> frozenset[Place]:
         with self._index.transaction() as transaction:
             return transaction.files(which)
+
+
+def _foreign(topic: re.Match[str] | None, payload: bytes) -> str:
+    """Why a message is not for us; "" if it is."""
+    if topic is None:
+        return "foreign topic"
+    if len(payload) > LARGEST_FILE_BYTES:
+        return "too large"
+    if topic["what"] == "ledger":
+        return ""
+    if topic["what"] == "reply":
+        return "reply"  # nobody here has sent a command
+    if not _RECORDING.fullmatch(topic["what"]):
+        return "foreign recording id"
+    known = _KEYS.fullmatch(topic["name"]) or _OTHERS.fullmatch(topic["name"])
+    return "" if known else "foreign file name"
 
 
 def is_key(name: str) -> bool:

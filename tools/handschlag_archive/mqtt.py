@@ -26,7 +26,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from handschlag.errors import HandschlagError
-from handschlag_archive.ingest import Answer, Ingest, Message
+from handschlag_archive.clerk import Answer
+from handschlag_archive.ingest import Ingest, Message
 from handschlag_archive.settings import Settings
 
 SHARED_SUBSCRIPTION: Final = "$share/archive/handschlag/1/+/up/#"
@@ -79,7 +80,7 @@ class Worker:
 
         """
         broker = self._settings.broker
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
         properties.ReceiveMaximum = self._settings.ingest.receive_maximum
         properties.SessionExpiryInterval = 0
         self._client.connect_async(

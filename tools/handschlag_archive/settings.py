@@ -106,7 +106,7 @@ def _value(raw: Any, section: str) -> Any:
 
 
 def _allowed(section: str) -> str:
-    sections = {"": Settings, "broker": Broker, "ingest": Ingest}
+    sections: dict[str, type[msgspec.Struct]] = {"": Settings, "broker": Broker, "ingest": Ingest}
     return ", ".join(field.encode_name for field in msgspec.structs.fields(sections[section]))
 
 

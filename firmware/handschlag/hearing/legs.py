@@ -35,8 +35,8 @@ class Calibration:
         polarity: +1, or -1 where the bench found the current channel inverted.
     """
 
-    line_z: tuple[float, ...] = (1.3,)
-    phone_z: tuple[float, ...] = (1.2,)
+    line_z: tuple[float, ...] = (1.6,)
+    phone_z: tuple[float, ...] = (1.4,)
     polarity: int = 1
 
     def __post_init__(self) -> None:

@@ -204,7 +204,7 @@ kind = "mqtt"
 host = "127.0.0.1"
 port = {place.port}
 ca = "{authority / "ca.pem"}"
-certificate = "{authority / f"{BOX}.pem"}"
-key = "{authority / f"{BOX}.key"}"
+certificate = "{authority / "boxes" / f"{BOX}.pem"}"
+key = "{authority / "boxes" / f"{BOX}.key"}"
 """
     )

@@ -1,0 +1,126 @@
+"""Decides what counts: whose signature, which files, whether a recording is whole. Public keys only; opens nothing."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from handschlag.errors import HandschlagError
+from handschlag.sealing import ledger
+from handschlag.sealing.encoding import sha256_hex
+from handschlag.sealing.errors import SealingError
+from handschlag.sealing.manifest import MANIFEST, Manifest, read_clip_list, read_manifest
+from handschlag.sealing.revoke import read_revoke
+from handschlag.sealing.trust import Trust, read_trust
+from handschlag.sealing.verify import verify_recording
+from handschlag_archive.index import Line, Which
+from handschlag_archive.store import Place
+
+FIRST_SEQ: Final = 1
+GENESIS: Final = ledger.GENESIS.hash
+
+_SEQ: Final = re.compile(r"[1-9][0-9]{0,15}")
+
+
+class Refusal(HandschlagError, ValueError):
+    """What a box sent cannot be taken; the text says why, and may go into a receipt."""
+
+
+class NoTrust(HandschlagError, OSError):
+    """The trust file cannot be read."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A manifest with a good signature: where it lies, and where all lies that it names directly."""
+
+    place: Place
+    manifest: Manifest
+    files: frozenset[Place]
+    lists: tuple[Place, ...]
+
+
+class Judge:
+    """Knows whom to trust."""
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+
+    @classmethod
+    def of_trust_file(cls, path: Path) -> "Judge":
+        """From a trust file; raises NoTrust, or the reason why it is none."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise NoTrust(f"{path}: cannot be read ({error.strerror}); allowed is a trust file") from error
+        return cls(read_trust(data, str(path)))
+
+    def manifest(self, which: Which, payload: bytes) -> Judged:
+        """Check a manifest's signature and that it is of this recording of this box. Raises Refusal."""
+        try:
+            manifest = read_manifest(payload, self._trust.box_keys(which.box))
+        except SealingError as error:
+            raise Refusal(str(error)) from error
+        if (manifest.box, manifest.recording) != (which.box, which.recording):
+            raise Refusal(f"{MANIFEST}: is of recording {manifest.recording} of box {manifest.box}")
+        files = {name: Place(which.box, which.recording, name, sha256) for name, sha256 in manifest.files.items()}
+        place = Place(which.box, which.recording, MANIFEST, sha256_hex(payload))
+        lists = tuple(files[name] for name in manifest.lists)
+        return Judged(place, manifest, frozenset(files.values()), lists)
+
+    def clip_list(self, which: Which, payload: bytes) -> frozenset[Place]:
+        """The clips that a list names. Raises Refusal."""
+        try:
+            entries = read_clip_list(payload, "clip list")
+        except SealingError as error:
+            raise Refusal(str(error)) from error
+        return frozenset(Place(which.box, which.recording, entry.name, entry.sha256) for entry in entries)
+
+    def recording(self, judged: Judged, read: Mapping[str, Callable[[], bytes]]) -> None:
+        """Check a complete recording as anyone could. Raises Refusal, and what `read` raises."""
+        manifest = judged.manifest
+        verdict = verify_recording(_Lazy(read), self._trust, box=manifest.box, recording=manifest.recording)
+        if not verdict.ok:
+            raise Refusal(verdict.wrong or "does not verify")
+
+    def revoke(self, which: Which, payload: bytes) -> None:
+        """Check that the box itself withdraws this very recording. Raises Refusal."""
+        try:
+            revoke = read_revoke(payload, self._trust.box_keys(which.box))
+        except SealingError as error:
+            raise Refusal(str(error)) from error
+        if (revoke.box, revoke.recording) != (which.box, which.recording):
+            raise Refusal(f"revoke.jws: is of recording {revoke.recording} of box {revoke.box}")
+
+    def ledger_lines(self, first: str, payload: bytes) -> list[Line]:
+        """The lines of one message, which must begin with number `first` and follow each other. Raises Refusal."""
+        if not _SEQ.fullmatch(first):
+            raise Refusal(f"{first[:20]!r}: is no number of a ledger line")
+        try:
+            lines = ledger.read_lines(payload)
+            entries = [ledger.parse_line(line) for line in lines]
+        except SealingError as error:
+            raise Refusal(str(error)) from error
+        found = [
+            Line(int(str(entry["seq"])), ledger.line_hash(line), str(entry["prev"]), line)
+            for line, entry in zip(lines, entries, strict=True)
+        ]
+        if [line.seq for line in found] != list(range(int(first), int(first) + len(found))):
+            raise Refusal(f"ledger lines from {first}: their numbers do not follow each other")
+        return found
+
+
+class _Lazy:
+    """A recording's files, read when they are looked at."""
+
+    def __init__(self, read: Mapping[str, Callable[[], bytes]]) -> None:
+        self._read = read
+
+    def names(self) -> Sequence[str]:
+        """All names."""
+        return sorted(self._read)
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes."""
+        return self._read[name]()
