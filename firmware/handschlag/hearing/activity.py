@@ -29,9 +29,10 @@ BEGIN_HOPS: Final = (5, 7)
 """So many active hops within so many make a beginning."""
 HANGOVER_HOPS: Final = 20
 SMOOTH_HOPS: Final = 3
-_BUCKET_HOPS: Final = 50
-_BUCKETS: Final = 6
-_EVEN_HOPS: Final = 40
+_SPAN_HOPS: Final = 10
+_SPANS: Final = 30
+_EVEN_SPANS: Final = 4
+_NEVER: Final = 999.0
 EVEN_DB: Final = 5.0
 
 
@@ -47,24 +48,30 @@ class _Floor:
     """
 
     def __init__(self) -> None:
-        self._buckets: deque[float] = deque(maxlen=_BUCKETS)
-        self._recent: deque[float] = deque(maxlen=_EVEN_HOPS)
+        self._spans: deque[tuple[float, float]] = deque(maxlen=_SPANS)  # least and greatest level of each 0.1 s
         self._hops = -SMOOTH_HOPS - 1  # the first hops are half from before the stream
-        self._least = 0.0
+        self._least = self._greatest = 0.0
+        self._past = self._even = 0.0
 
     def hear(self, level: float) -> float:
-        self._recent.append(level)
-        self._least = level if self._hops <= 0 else min(self._least, level)
+        """Take the next level; give the floor."""
+        if self._hops <= 0:
+            self._least = self._greatest = level
+        elif level < self._least:
+            self._least = level
+        elif level > self._greatest:
+            self._greatest = level
         self._hops += 1
-        if self._hops == _BUCKET_HOPS:
-            self._buckets.append(self._least)
+        if self._hops == _SPAN_HOPS:
+            self._spans.append((self._least, self._greatest))
             self._hops = 0
-        floor = min(self._least, *self._buckets) if self._buckets else self._least
-        if len(self._recent) == _EVEN_HOPS:
-            quietest = min(self._recent)
-            if max(self._recent) - quietest < EVEN_DB:
-                return max(floor, quietest)
-        return floor
+            self._past = min(least for least, _ in self._spans)
+            latest = list(self._spans)[-_EVEN_SPANS:]
+            quietest = min(least for least, _ in latest)
+            even = len(latest) == _EVEN_SPANS and max(most for _, most in latest) - quietest < EVEN_DB
+            self._even = quietest if even else -_NEVER
+        floor = min(self._least, self._past) if self._spans else self._least
+        return max(floor, self._even) if self._spans else floor
 
 
 class _Voice:

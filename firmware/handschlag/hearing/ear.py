@@ -12,6 +12,7 @@ with zeros.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -152,13 +153,17 @@ class Ear:
         self._levels = Levels(-100.0, -100.0)
 
     def _clean(self, frames: NDArray[np.floating]) -> NDArray[np.float32]:
-        with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, and is counted as such
-            samples = frames.astype(np.float32)
-        finite = np.isfinite(samples)
-        if not finite.all():
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # a double beyond float32 becomes infinite, and is counted as such
+            samples = np.array(frames, np.float32, order="C")
+            flat = samples.reshape(-1)
+            energy = float(flat @ flat)
+        if not math.isfinite(energy):
+            finite = np.isfinite(samples)
             self.bad_samples += int(samples.size - np.count_nonzero(finite))
             samples[~finite] = 0.0
-        return np.clip(samples, -1.0, 1.0, out=samples)
+        return samples if energy <= 1.0 else np.clip(samples, -1.0, 1.0, out=samples)
 
     def _hear(self, resampled: NDArray[np.float32]) -> Heard:
         position = self.position

@@ -53,6 +53,7 @@ LOOK_AHEAD: Final = 200  # a track may have begun this much before its first hop
 LONGEST_LOOK: Final = 900  # what a measurement goes back: 112 ms
 LONGEST_DOUBT: Final = 480  # an undecided track forgets what is older than 60 ms
 
+_FLOOR_POWER: Final = 0.5 * 10.0 ** ((FLOOR_DBM0 - FULL_SCALE_DBM0) / 10.0)
 _OFFSETS: Final = np.arange(-0.045, 0.0451, 0.005)
 
 
@@ -120,22 +121,27 @@ class KeyDetector:
         """Look at the newest block."""
         np.copyto(self._copy, self._view)
         flat = self._copy.reshape(-1, SIEVE)
-        total = np.einsum("ij,ij->i", flat, flat).reshape(self._legs, -1) * (1.0 / SIEVE)
-        floor = _power(FLOOR_DBM0)
-        if not self._tracks and not (total > floor).any():
-            self.sounding[:] = False
+        total = np.einsum("ij,ij->i", flat, flat) * np.float32(1.0 / SIEVE)
+        self.sounding[:] = False
+        if not self._tracks and total.max() < 2.0 * _FLOOR_POWER:
             return []
         spectrum = flat @ self._sieve
         np.multiply(spectrum, spectrum, out=spectrum)
         half = spectrum.shape[1] // 2
-        power = (spectrum[:, :half] + spectrum[:, half:]).reshape(self._legs, -1, 8, 3).max(axis=3)
-        row, column = power[..., :4].max(axis=2), power[..., 4:].max(axis=2)
-        np.any(row + column > SOUNDING_SHARE * total, axis=0, out=self.sounding)
-        passed = (row + column > SIEVE_SHARE * total) & (np.minimum(row, column) > floor)
+        sides = (spectrum[:, :half] + spectrum[:, half:]).reshape(-1, 3, 8)
+        power = np.maximum(np.maximum(sides[:, 0], sides[:, 1]), sides[:, 2])
+        row, column = power[:, :4].max(axis=1), power[:, 4:].max(axis=1)
+        both = row + column
+        passed = both > SIEVE_SHARE * total
+        if not self._tracks and not passed.any():
+            return []
+        by_leg = (self._legs, self.sounding.size)
+        np.any((both > SOUNDING_SHARE * total).reshape(by_leg), axis=0, out=self.sounding)
+        passed &= np.minimum(row, column) > _FLOOR_POWER
         passed &= (column < row * 8.0) & (column > row * 0.05)
         if not self._tracks and not passed.any():
             return []
-        return self._follow(passed, power)
+        return self._follow(passed.reshape(by_leg), power.reshape(*by_leg, 8))
 
     def _follow(self, passed: NDArray[np.bool_], power: NDArray[np.float32]) -> list[KeyHeard]:
         events: list[KeyHeard] = []
@@ -208,12 +214,18 @@ class KeyDetector:
         return [self._report(track, final=False)]
 
     def _measure(self, track: _Track, newest: int) -> _Fit | None:
-        """Fit both tones to the latest 25 ms of the track, then follow them back and forth in time."""
+        """Measure the track on a copy of the signal, which is overwritten afterwards (P1)."""
         history = self._history
         fit_end = min(track.last + HOP // 2, newest)
         begin = max(track.first - LOOK_AHEAD, fit_end - LONGEST_LOOK, history.oldest)
         wave = history.span(begin, newest)[track.signal].astype(np.float64)
-        anchor = fit_end - begin
+        try:
+            return self._fit(track, wave, begin, fit_end - begin)
+        finally:
+            wave.fill(0.0)
+
+    def _fit(self, track: _Track, wave: NDArray[np.float64], begin: int, anchor: int) -> _Fit | None:
+        """Fit both tones to the 25 ms before `anchor`, then follow them back and forth in time."""
         part = wave[max(anchor - FIT, 0) : anchor]
         frequencies = self._frequencies(part, track)
         if frequencies is None:
@@ -291,15 +303,10 @@ class KeyDetector:
 
 def _is_key(powers: NDArray[np.float64], energy: float) -> bool:
     """Loud enough, pure enough, and within the twist."""
-    if powers.sum() < PURE_SHARE * energy or powers.min() < _power(FLOOR_DBM0):
+    if powers.sum() < PURE_SHARE * energy or powers.min() < _FLOOR_POWER:
         return False
     twist = 10.0 * math.log10(powers[1] / powers[0])
     return TWIST_DB[0] <= twist <= TWIST_DB[1]
-
-
-def _power(level_dbm0: float) -> float:
-    """Mean square of a sine of this level."""
-    return float(0.5 * 10.0 ** ((level_dbm0 - FULL_SCALE_DBM0) / 10.0))
 
 
 def _next_milestone(length: int) -> int:
@@ -310,8 +317,8 @@ def _next_milestone(length: int) -> int:
 
 
 def _sieve_matrix() -> NDArray[np.float32]:
-    """Cosines, then sines, at each tone and 1.5 % to both sides; the squares' sum is a tone's power."""
-    frequencies = np.outer((*ROWS_HZ, *COLUMNS_HZ), (0.985, 1.0, 1.015)).ravel()
+    """Cosines, then sines, of all tones 1.5 % low, right and high; the squares' sum is a tone's power."""
+    frequencies = np.outer((0.985, 1.0, 1.015), (*ROWS_HZ, *COLUMNS_HZ)).ravel()
     turn = 2.0 * np.pi / RATE * np.outer(np.arange(SIEVE), frequencies)
     matrix: NDArray[np.float32] = (
         np.concatenate([np.cos(turn), np.sin(turn)], axis=1) * (math.sqrt(2.0) / SIEVE)

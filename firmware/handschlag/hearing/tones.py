@@ -110,20 +110,30 @@ class ToneDetector:
         far, hops = self._copy[0], self._copy.shape[1]
         np.copyto(far, self._views[0])
         energy = np.einsum("ij,ij->i", far, far)
-        purity = [[0.0] * hops] * 3
+        last = self._history.base + hops * HOP - WINDOW // 2
+        self.sounding[:] = False
+        if energy.max() < _LOUD:
+            return self._follow([[0.0] * 3] * hops, energy, last) if any(self._pulses) else self._pause(last)
+        total, in_band = self._bands_of(far)
+        purity = [
+            share if loud > _LOUD else [0.0] * 3
+            for share, loud in zip((in_band / total[:, None]).tolist(), energy.tolist(), strict=True)
+        ]
+        if not any(self._pulses) and max(map(max, purity)) <= PURE:
+            return self._pause(last)
+        return self._follow(purity, energy, last)
+
+    def _follow(self, purity: list[list[float]], energy: NDArray[np.float32], last: int) -> list[ToneHeard]:
+        hops = len(purity)
         powers = norms = [0.0] * hops
-        energies = energy.tolist()
-        if energy.max() > _LOUD:
-            total, in_band = self._bands_of(far)
-            purity = np.where(energy[:, None] > _LOUD, in_band / total[:, None], 0.0).T.tolist()
-            if len(self._views) > 1 and max(purity[0]) > LASTING_PURE:
-                powers, norms = self._power_at_425()
+        if len(self._views) > 1 and max(share[0] for share in purity) > LASTING_PURE:
+            powers, norms = self._power_at_425()
         events: list[ToneHeard] = []
-        for hop in range(hops):
-            centre = self._history.base + (hop + 1) * HOP - WINDOW // 2
-            self.sounding[hop] = max(share[hop] for share in purity) > PURE
+        for hop, (shares, loudness) in enumerate(zip(purity, energy.tolist(), strict=True)):
+            centre = last - (hops - 1 - hop) * HOP
+            self.sounding[hop] = max(shares) > PURE
             for band in range(3):
-                events += self._advance(band, purity[band][hop], (powers[hop], norms[hop], energies[hop]), centre)
+                events += self._advance(band, shares[band], (powers[hop], norms[hop], loudness), centre)
         return events
 
     def _bands_of(self, windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -143,6 +153,7 @@ class ToneDetector:
         spectrum = (self._copy[1:].reshape(-1, WINDOW) @ self._near_425).reshape(2, -1, _AT_425.size)
         voltage, current = spectrum
         power = np.einsum("ij,ij->i", voltage, current)
+        self._copy[1:] = 0.0  # they are filled while tones last only, and would keep what they hold
         norm = np.sqrt(np.einsum("ij,ij->i", voltage, voltage) * np.einsum("ij,ij->i", current, current))
         return power.tolist(), norm.tolist()
 
