@@ -16,6 +16,9 @@ from handschlag.core.tap_protocol import BOX_WORDS, SEQ_MODULUS, SILENCE_S, Line
 MAX_PLAY_MS = 60_000
 """A tap refuses to hold its play transformer on the line for longer."""
 
+UNSENT_BYTES = 32 * 1024
+"""What may wait for the terminal."""
+
 
 class SimTap:
     """A tap with its line. Times are seconds of the owner's clock.
@@ -179,6 +182,7 @@ class PtyTap:
         self.tap = tap
         self._link = link
         self._master: int | None = None
+        self._unsent = bytearray()
         self.plug()
 
     @property
@@ -204,6 +208,7 @@ class PtyTap:
             self._link.unlink(missing_ok=True)
             os.close(self._master)
             self._master = None
+            self._unsent.clear()
 
     def pump(self, now: float) -> None:
         """Pass on what the box said, let time pass for the tap, and pass on what the tap says."""
@@ -215,10 +220,17 @@ class PtyTap:
         self.inject(self.tap.take())
 
     def inject(self, data: bytes) -> None:
-        """Put bytes on the wire to the box, good or bad; what the terminal does not take is lost, as on a wire."""
-        if self._master is not None and data:
-            with contextlib.suppress(OSError):
-                os.write(self._master, data)
+        """Put bytes on the wire to the box, good or bad.
+
+        What the terminal does not take at once waits for the next `pump`, as in a board's transmit buffer; when that
+        is full, too, the bytes are lost.
+        """
+        if self._master is None:
+            return
+        self._unsent += data[: max(0, UNSENT_BYTES - len(self._unsent))]
+        with contextlib.suppress(OSError):  # the terminal is full
+            while self._unsent:
+                del self._unsent[: os.write(self._master, self._unsent)]
 
     def close(self) -> None:
         """Unplug for good."""
