@@ -13,8 +13,9 @@ import pytest
 from handschlag.adapters.audio import BadDevice, PortAudio, choose_device
 from handschlag.core.events import AudioCame, AudioGone, MarkPassed, Played, PlayFailed
 from handschlag.ports import AudioBlock, Sound
+from handschlag.sim.pulse import LINE, TAP, Pulse
 from tests.support.inbox import Inbox
-from tests.support.pulse import LINE, TAP, Pulse, running_pulse
+from tests.support.pulse import running_pulse
 
 RATE = 48000
 F32 = npt.NDArray[np.float32]
