@@ -390,6 +390,10 @@ class World:
 
     # --- what the tests look at
 
+    def capturing(self) -> bool:
+        """Whether frames are being kept right now."""
+        return self.recording is not None
+
     def did(self, kind: type[E]) -> list[E]:
         """Every effect of a type so far."""
         return [effect for entry in self.trace for effect in entry.effects if isinstance(effect, kind)]

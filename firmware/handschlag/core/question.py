@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from handschlag.core.consent import grant_by_key
+from handschlag.core.consent import grant_by_key, recordings_of
 from handschlag.core.draft import Draft
 from handschlag.core.events import KeyHeard, Leg
 from handschlag.core.readiness import cannot, proven_leg
@@ -74,6 +74,8 @@ def key_heard(d: Draft, e: KeyHeard) -> None:
         return
     if question.closes_at is not None and e.start > question.closes_at:
         return
+    if e.key == "9" and not e.final and recordings_of(d, d.call.seizure):
+        return  # it may become a withdrawal of what was recorded earlier in this call
     d.put(question=replace(question, handled_key=e.start))
     match e.key:
         case "1":
