@@ -180,7 +180,7 @@ class Searcher:
 def read_process(pid: int) -> Iterator[tuple[int, bytes]]:
     """Read all private memory of a process: pieces of at most 4 MiB and an overlap, each with its address.
 
-    Mappings of devices and of the kernel are left out; what vanishes while it is read is skipped. Raises
+    Mappings of devices, of the kernel and of files that cannot be written to are left out; what vanishes while it is read is skipped. Raises
     `UnreadableProcess` where the system does not allow it (another user's process, or one that forbids dumps).
     """
     try:
@@ -193,9 +193,11 @@ def read_process(pid: int) -> Iterator[tuple[int, bytes]]:
         ) from error
     with memory:
         for line in maps.splitlines():
-            span, rights, _, _, _, *name = line.split(maxsplit=5)
+            span, rights, _, _, inode, *name = line.split(maxsplit=5)
             if rights[0] != "r" or rights[3] != "p" or (name and name[0].startswith(("/dev/", "[v"))):
                 continue
+            if rights[1] != "w" and inode != "0":
+                continue  # a file's bytes that the process cannot write over
             low, high = (int(part, 16) for part in span.split("-"))
 
             def read(count: int, _end: int = high) -> bytes:

@@ -34,7 +34,7 @@ class Link(Protocol):
 class LockStep:
     """The box's pipe; it answers when it has handled the block, so nobody waits for real time."""
 
-    def __init__(self, place: Place, speed: float = 8.0) -> None:
+    def __init__(self, place: Place, speed: float = 10.0) -> None:
         self.speed = speed
         self._pipe = PipeWorld(place.sockets / "audio")
 

@@ -183,9 +183,8 @@ def _until(
 
 
 def _reference(heard: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Voltage, current, and the two legs that can be made of them."""
-    voltage, current = heard[:, 0], heard[:, 1]
-    return [voltage, current, voltage + current, voltage - current]
+    """Voltage and current; a leg resembles the one or the other, so they stand for the legs, too."""
+    return [np.ascontiguousarray(heard[:, 0]), np.ascontiguousarray(heard[:, 1])]
 
 
 def _announcements() -> list[NDArray[np.float32]]:
