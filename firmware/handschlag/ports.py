@@ -222,7 +222,7 @@ class Spool(Protocol):
         ...
 
     def destroy(self, recording: str) -> None:
-        """Wipe the key now; rename the folder to `.gone` durably. Posts RecordingGone (also when it was gone before)."""
+        """Wipe the key now; rename the folder to `.gone` durably. Posts RecordingGone (again, if gone before)."""
         ...
 
     def sign_revoke(self, recording: str, reason: str, *, ledger_seq: int) -> None:

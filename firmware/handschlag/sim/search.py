@@ -180,7 +180,8 @@ class Searcher:
 def read_process(pid: int) -> Iterator[tuple[int, bytes]]:
     """Read all private memory of a process: pieces of at most 4 MiB and an overlap, each with its address.
 
-    Mappings of devices, of the kernel and of files that cannot be written to are left out; what vanishes while it is read is skipped. Raises
+    Mappings of devices, of the kernel and of files that cannot be written to are left out; what vanishes while it is
+    read is skipped. Raises
     `UnreadableProcess` where the system does not allow it (another user's process, or one that forbids dumps).
     """
     try:

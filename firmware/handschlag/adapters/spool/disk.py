@@ -70,7 +70,7 @@ class NotConfirmed(HandschlagError, ValueError):
 
 @dataclass(slots=True)
 class _Running:
-    """A recording that is being written. `waiting` are its sealed files that are not durable; the spool's lock guards it.
+    """A recording being written. `waiting` are its sealed files that are not durable; the spool's lock guards it.
 
     `files` and `clips` are everything sealed so far, by name and hash.
     """

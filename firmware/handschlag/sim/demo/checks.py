@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from handschlag.sim.demo.place import DemoFailed, Place, archive_program, box_program, call
+from handschlag.sim.demo.place import DemoFailed, Place, archive_program, box_program
+from handschlag.sim.demo.place import call as run_program
 from handschlag.sim.demo.witness import Witness
 from handschlag.sim.search import Searcher
 
@@ -65,14 +66,14 @@ def kept(place: Place, entries: Sequence[dict[str, Any]], found: Findings) -> Ca
     found.need((folder / "receipt.jws").is_file(), "das Archiv hat die Aufnahme quittiert")
     copy = place.folder / "archive-copy" / recording
     config = str(place.archive / "archive.toml")
-    call(archive_program("export", "--config", config, "--recording", recording, "--out", str(copy)))
+    run_program(archive_program("export", "--config", config, "--recording", recording, "--out", str(copy)))
     for where, path in (("auf der Box", folder), ("im Archiv", copy)):
         command = box_program("verify", str(path), "--trust", str(place.trust), "--json", "--ledger", str(place.ledger))
-        verdict = json.loads(call(command))
+        verdict = json.loads(run_program(command))
         found.need(bool(verdict["ok"]), f"die Aufnahme {where} ist echt und vollständig")
     opened = place.opened / f"{recording}.flac"
     command = box_program("open", str(copy), "--key", str(place.owner_key), "-o", str(opened))
-    report = json.loads(call([*command, "--trust", str(place.trust), "--json"]))
+    report = json.loads(run_program([*command, "--trust", str(place.trust), "--json"]))
     found.need(
         report["seconds"] > 1, f"mit dem Schlüssel des Inhabers geöffnet: {report['seconds']:.1f} s, zwei Spuren"
     )
@@ -87,31 +88,33 @@ def kept(place: Place, entries: Sequence[dict[str, Any]], found: Findings) -> Ca
     )
 
 
-def not_recorded(
-    place: Place,
-    entries: Sequence[dict[str, Any]],
-    encoded: int,
-    box_pid: int,
-    reference: Sequence[NDArray[np.float32]],
-    known: Sequence[NDArray[np.float32]],
-    found: Findings,
-) -> CallResult:
-    """The call that nobody agreed to: nothing of it is anywhere.
+@dataclass(frozen=True, slots=True)
+class Unconsented:
+    """A call that nobody agreed to.
 
-    `encoded` counts the clips that were encoded during this call; `reference` are its signals at 48 kHz; `known` are
-    the box's own announcements, which it may have in memory.
+    `encoded` counts the clips that were encoded during it; `reference` are its signals at 48 kHz; `known` are the
+    box's own announcements, which it may have in memory.
     """
+
+    encoded: int
+    box_pid: int
+    reference: Sequence[NDArray[np.float32]]
+    known: Sequence[NDArray[np.float32]]
+
+
+def not_recorded(place: Place, entries: Sequence[dict[str, Any]], call: Unconsented, found: Findings) -> CallResult:
+    """Nothing of the call that nobody agreed to is anywhere."""
     refused = of_kind(entries, "refused")
     found.need(bool(refused) and refused[0]["why"] == "unanswered", "niemand hat Ja gesagt, das steht im Protokoll")
     found.need(not of_kind(entries, "granted"), "die 1 am eigenen Telefon hat nicht gezählt")
-    found.need(encoded == 0, "kein einziger Clip, kein Aufruf des Audio-Kodierers")
-    searcher = Searcher(list(reference), known=known)
+    found.need(call.encoded == 0, "kein einziger Clip, kein Aufruf des Audio-Kodierers")
+    searcher = Searcher(list(call.reference), known=call.known)
     found.need(searcher.usable_s > 1, f"gesucht wird nach {searcher.usable_s:.0f} s Gespräch")
     for path in sorted(place.folder.rglob("*")):
         if path.is_file() and searcher.search_file(path):
             raise DemoFailed(f"{path}: enthält Ton aus dem Gespräch ohne Einwilligung")
     found.ok("in keiner Datei ist etwas davon zu finden")
-    matches = searcher.search_process(box_pid)
+    matches = searcher.search_process(call.box_pid)
     if matches:
         worst = max(matches, key=lambda match: match.length)
         raise DemoFailed(f"im Speicher der Box ist Ton aus dem Gespräch ohne Einwilligung: {worst}")

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -121,10 +122,11 @@ def _perform(
         wait_for("the box", connected, *children)
         with picture.shown():
             _until(stage, children, "bereit", lambda: box.latest.get("status") in {"ready", "ready-alone", "warning"})
-            for story in TITLES:
-                picture.title(TITLES[story])
+            scene = Scene(place, stage, children, witness, picture)
+            for story, title in TITLES.items():
+                picture.title(title)
                 found = Findings()
-                results.append(_one_call(place, stage, children, witness, picture, story, found))
+                results.append(_one_call(scene, story, found))
                 told[story] = found.words
     finally:
         witness.close()
@@ -132,33 +134,35 @@ def _perform(
     return results, told
 
 
-def _one_call(
-    place: Place,
-    stage: Stage,
-    children: tuple[Child, Child, Child],
-    witness: Witness,
-    picture: Picture,
-    story: Story,
-    found: Findings,
-) -> CallResult:
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Who takes part."""
+
+    place: Place
+    stage: Stage
+    children: tuple[Child, Child, Child]
+    witness: Witness
+    picture: Picture
+
+
+def _one_call(scene: Scene, story: Story, found: Findings) -> CallResult:
+    place, stage, children, witness = scene.place, scene.stage, scene.children, scene.witness
     box, world = children[2], stage.world
     before = len(place.ledger_entries())
     sealed_before = int(box.latest.get("clips_sealed", 0))
     world.memory = []
-    world.begin(call_script(world, story, picture.tell))
+    world.begin(call_script(world, story, scene.picture.tell))
     _until(stage, children, f"Anruf {story}", lambda: not world.busy, at_most_s=240)
     heard, world.memory = np.concatenate(world.memory), None
     world.run(SETTLE_S)
     match story:
         case "boiler":
-            receipts = 1
-            _until(stage, children, "Quittung", lambda: int(box.latest["receipts"]) >= receipts)
+            _until(stage, children, "Quittung", lambda: int(box.latest["receipts"]) >= 1)
             return checks.kept(place, checks.entries_since(place, before), found)
         case "tap":
             encoded = int(box.latest["clips_sealed"]) - sealed_before
-            return checks.not_recorded(
-                place, checks.entries_since(place, before), encoded, box.pid, _reference(heard), _announcements(), found
-            )
+            unconsented = checks.Unconsented(encoded, box.pid, _reference(heard), _announcements())
+            return checks.not_recorded(place, checks.entries_since(place, before), unconsented, found)
         case "withdrawal":
             _until(stage, children, "Löschung im Archiv", lambda: int(box.latest["revokes"]) == 0 and witness.revoked())
             return checks.withdrawn(place, checks.entries_since(place, before), witness, found)
