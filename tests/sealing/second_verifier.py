@@ -139,7 +139,7 @@ def check_ledger(folder: Folder, trust: dict[str, Any], manifest: dict[str, Any]
                 entries[seq] = entry
     claims = [manifest["ledger"]]
     for name in folder:
-        if not re.fullmatch(r"\d{4}-\d\d\.jsonl", name):
+        if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])\.jsonl", name):
             need(re.fullmatch(r"head(\.\d+)?\.jws", name), f"foreign file {name}")
             head, _ = signed(folder[name], "handschlag-ledger-head", trust["boxes"])
             need(head["box"] == manifest["box"], "ledger head of another box")

@@ -177,8 +177,8 @@ def test_signed_heads_come_back_and_are_the_boxs() -> None:
         led.read_head(
             led.sign_head(box=BOX, position=position, at=AT, clock="synced", key=ARCHIVE_KEY), trust().keys("boxes")
         )
+    other = led.sign_head(box="werkstatt-2", position=position, at=AT, clock="synced", key=BOX_KEY)
     with pytest.raises(Untrusted, match="not for box werkstatt-2"):
-        other = led.sign_head(box="werkstatt-2", position=position, at=AT, clock="synced", key=BOX_KEY)
         led.read_head(other, trust().keys("boxes"))
 
 

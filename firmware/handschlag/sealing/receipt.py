@@ -101,8 +101,9 @@ Receipt = Progress | Stored | Incomplete | Refused | Destroyed | LedgerSynced
 
 def sign_receipt(receipt: Receipt, key: SigningKey) -> bytes:
     """The receipt as JWS by the archive; raises BadFile for one that no reader would take."""
+    payload = encode_checked(receipt, _NAME)
     _check(receipt, _NAME)
-    return jws.sign(encode_checked(receipt, _NAME), _TYP, key)
+    return jws.sign(payload, _TYP, key)
 
 
 def read_receipt(token: bytes, keys: Keyring, name: str = _NAME) -> Receipt:
@@ -135,19 +136,19 @@ def unfold_names(names: Iterable[str], clips: str) -> tuple[str, ...]:
 
 def encode_ranges(indexes: Iterable[int]) -> str:
     """Indexes as ranges. Where they do not fit into 32 KiB the highest are left out: less is said, nothing wrong."""
-    spans: list[list[int]] = []
-    for index in sorted(set(indexes)):
-        clip_name(index)
-        if spans and index == spans[-1][1] + 1:
-            spans[-1][1] = index
-        else:
-            spans.append([index, index])
     text = ""
-    for first, last in spans:
-        more = ("," if text else "") + (f"{first}-{last}" if last > first else f"{first}")
+    rising = sorted(set(indexes))
+    for index in (*rising[:1], *rising[-1:]):
+        clip_name(index)
+    start = 0
+    for at, index in enumerate(rising):
+        if at + 1 < len(rising) and rising[at + 1] == index + 1:
+            continue
+        more = ("," if text else "") + (f"{rising[start]}-{index}" if at > start else f"{index}")
         if len(text) + len(more) > MAX_RANGE_CHARS:
             break
         text += more
+        start = at + 1
     return text
 
 

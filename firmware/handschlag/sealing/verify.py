@@ -299,8 +299,8 @@ def _check_clips(files: Files, names: frozenset[str], manifest: Manifest, head: 
         if len(entries) != CLIPS_PER_LIST and number + 1 < len(manifest.lists):
             raise Tampered(f"{name}: {len(entries)} clips, but another list follows")
         with jws.naming(name):
-            gaps.check(entries, last.end_sample if last else 0)
-            last = check_order(entries, last)
+            start, last = (last.end_sample if last else 0), check_order(entries, last)
+            gaps.check(entries, start)
         for entry in entries:
             read_clip(files, names, entry)
             left.discard(entry.name)
