@@ -1,0 +1,129 @@
+"""The command line with bad input: one line on the error output: what, where, what is allowed; and exit 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from handschlag.settings import BadSetting, load
+
+GOOD = """[box]
+name = "box-1"
+data = "data"
+key = "box.key"
+trust = "trust.json"
+
+[line]
+kind = "absent"
+
+[audio]
+kind = "absent"
+
+[panel]
+kind = "absent"
+
+[uplink]
+kind = "absent"
+"""
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "handschlag", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _settings(folder: Path, text: str = GOOD) -> Path:
+    (folder / "box.key").touch()
+    (folder / "trust.json").touch()
+    path = folder / "box.toml"
+    path.write_text(text)
+    return path
+
+
+def test_good_settings_load(tmp_path: Path) -> None:
+    """What the other tests spoil is in order before."""
+    assert load(_settings(tmp_path)).settings.box.name == "box-1"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "box-1"', 'name = "Box 1"', ["box.name", "'Box 1'", "a-z0-9"]),
+        ('name = "box-1"', "name = 5", ["box.name", "5", "str"]),
+        ('data = "data"', 'data = "data"\nfolder = "x"', ["box.folder", "no such key", "reserve_mib"]),
+        ('data = "data"', 'data = "data"\nreserve_mib = 3', ["box.reserve_mib", "3", "16"]),
+        ('key = "box.key"', 'key = "other.key"', ["box.key", "'other.key'", "no such file"]),
+        ('[line]\nkind = "absent"', '[line]\nkind = "modem"', ["line.kind", "'modem'", "tap, absent"]),
+        ('[line]\nkind = "absent"', '[line]\nkind = "tap"', ["line.port", "/dev/serial/by-id"]),
+        ('[uplink]\nkind = "absent"', '[uplink]\nkind = "mqtt"\nhost = "example.org"', ["uplink.host", "ca"]),
+        ('[uplink]\nkind = "absent"', '[uplink]\nkind = "mqtt"\nport = 0', ["uplink.port", "0", "1"]),
+        ("[panel]", "[panel", ["TOML"]),
+    ],
+)
+def test_bad_setting_names_key_value_and_what_is_allowed(tmp_path: Path, old: str, new: str, said: list[str]) -> None:
+    """Each wrong key, type, range or file is one error with all that is needed to mend it."""
+    assert old in GOOD
+    with pytest.raises(BadSetting) as caught:
+        load(_settings(tmp_path, GOOD.replace(old, new)))
+    assert "\n" not in str(caught.value)
+    assert all(words in str(caught.value) for words in said), str(caught.value)
+
+
+def test_check_tells_bad_settings_in_one_line(tmp_path: Path) -> None:
+    """The command says the same, on the error output, and ends with 2."""
+    done = _run("check", str(_settings(tmp_path, GOOD.replace('"box-1"', '"Box"'))))
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "box.name" in done.stderr
+
+
+def test_hear_refuses_what_is_no_audio(tmp_path: Path) -> None:
+    """A file that is no WAV is a clear error, not a traceback."""
+    path = tmp_path / "no.wav"
+    path.write_bytes(b"this is text")
+    done = _run("hear", str(path), "--json")
+    assert done.returncode == 2
+    assert str(path) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_hear_refuses_channels_that_do_not_fit(tmp_path: Path) -> None:
+    """One channel cannot be voltage and current."""
+    path = tmp_path / "mono.wav"
+    soundfile.write(path, np.zeros(8000, np.float32), 8000)
+    done = _run("hear", str(path), "--audio", "vi")
+    assert done.returncode == 2
+    assert "needs 2" in done.stderr
+
+
+def test_open_refuses_a_wrong_key_file(tmp_path: Path) -> None:
+    """A key file of another kind is named, and what is wanted."""
+    (tmp_path / "trust.json").write_text("{}")
+    key = tmp_path / "key"
+    key.write_text("not a key")
+    done = _run("open", str(tmp_path), "--key", str(key), "-o", str(tmp_path / "out.flac"))
+    assert done.returncode == 2
+    assert "not a key file" in done.stderr
+    assert not (tmp_path / "out.flac").exists()
+
+
+def test_paper_copy_brings_the_secret_back(tmp_path: Path) -> None:
+    """What was typed from paper gives the same fingerprints; a slip is found in its line."""
+    first, again = tmp_path / "owner.key", tmp_path / "again.key"
+    assert _run("keys", "new", str(first)).returncode == 0
+    paper = _run("keys", "paper", str(first)).stdout
+    command = [sys.executable, "-m", "handschlag", "keys", "recover", str(again)]
+    typed = subprocess.run(command, input=paper.lower(), capture_output=True, text=True, check=False, timeout=60)
+    assert typed.returncode == 0, typed.stderr
+    assert first.read_bytes() == again.read_bytes()
+    slip = paper.replace(paper.splitlines()[1][3], "Z" if paper.splitlines()[1][3] != "Z" else "Y", 1)
+    wrong = subprocess.run(
+        [*command[:-1], str(tmp_path / "third")], input=slip, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert wrong.returncode == 2
+    assert "mistyped" in wrong.stderr

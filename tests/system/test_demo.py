@@ -1,0 +1,72 @@
+"""The demonstration as a user starts it: real broker, archive, box; and what must be true afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+HANDSCHLAG = [sys.executable, "-m", "handschlag"]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that one run of the demonstration left."""
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is absent; get it with: apt-get install mosquitto")
+    folder = tmp_path_factory.mktemp("demo") / "out"
+    done = subprocess.run(
+        [*HANDSCHLAG, "demo", "--dir", str(folder), "--exit"], capture_output=True, text=True, check=False, timeout=400
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.mark.timeout(420)
+def test_summary_names_what_is_there(shown: Path) -> None:
+    """summary.json tells three calls, and every path in it leads to something below the folder."""
+    summary = json.loads((shown / "summary.json").read_text())
+    assert [call["outcome"] for call in summary["calls"]] == ["recorded", "refused", "withdrawn"]
+    kept = summary["calls"][0]
+    assert kept["verified"] is True
+    for path in (kept["spool"], kept["archive"], kept["opened"], *summary["keys"].values()):
+        assert (shown / path).exists()
+
+
+def test_opened_recording_is_playable(shown: Path) -> None:
+    """The opened file is FLAC with two legs, and somebody speaks on each."""
+    summary = json.loads((shown / "summary.json").read_text())
+    samples, rate = soundfile.read(shown / summary["calls"][0]["opened"], dtype="int16")
+    assert rate == 8000
+    assert len(samples) > 8000 * 5
+    assert all(abs(samples[:, leg].astype(int)).max() > 1000 for leg in (0, 1))
+
+
+def test_flipped_bit_is_found_by_the_command(shown: Path, tmp_path: Path) -> None:
+    """`handschlag verify` ends with 1 and names the file when one bit of one clip is another."""
+    summary = json.loads((shown / "summary.json").read_text())
+    copy = tmp_path / "copy"
+    shutil.copytree(shown / summary["calls"][0]["archive"], copy)
+    clip = copy / "000001.clip"
+    data = bytearray(clip.read_bytes())
+    data[len(data) // 2] ^= 1
+    clip.write_bytes(data)
+    command = [*HANDSCHLAG, "verify", str(copy), "--trust", str(shown / summary["keys"]["trust"]), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    verdict = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert verdict["ok"] is False
+    assert "000001.clip" in verdict["wrong"]
+
+
+def test_ledger_of_the_box_verifies(shown: Path) -> None:
+    """The box's ledger is whole, and says so to anyone with the public keys."""
+    command = [*HANDSCHLAG, "verify", str(shown / "box/data/ledger"), "--trust", str(shown / "keys/trust.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
