@@ -57,7 +57,7 @@ def test_what_was_sealed_comes_back(options: dict[str, Any]) -> None:
         assert {entry.index: flac for entry, flac in clips} == built.flacs
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 6), st.sets(st.integers(0, 5)), st.lists(st.integers(0, 9000), min_size=1, max_size=4))
 def test_any_recording_comes_back(clips: int, skip: set[int], lengths: list[int]) -> None:
     """Any number of clips of any length with any lost."""

@@ -278,7 +278,7 @@ def test_sealer_shows_no_secret() -> None:
     assert repr(sealer()) == f"Sealer({RECORDING}, RecordingKey(...))"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(1, 16000), st.binary(max_size=99)), max_size=8)
 )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +23,7 @@ from handschlag.sealing.revoke import sign_revoke
 from handschlag.sealing.rewrap import sign_rewrap
 from handschlag.sealing.trust import Trust, TrustedKey, write_trust
 from handschlag.sealing.verify import HeldFiles, Verdict, verify_ledger, verify_recording
+from tests.sealing import second_verifier
 from tests.sealing.builder import (
     ARCHIVE_KEY,
     AT,
@@ -560,3 +564,20 @@ def test_a_payload_by_hand_is_read_strictly(whole: Built) -> None:
     """A manifest that the box signed in another form is refused by both verifiers."""
     payload = canonical({"box": BOX, "recording": RECORDING})
     assert wrong(whole, {**whole.files, "manifest.jws": sign(payload, "handschlag-manifest", BOX_KEY)})
+
+
+def test_the_second_verifier_stands_alone(whole: Built, tmp_path: Path) -> None:
+    """As a program of its own: imports nothing of the product, accepts the honest, names the missing clip."""
+    script = Path(second_verifier.__file__)
+    assert "import handschlag" not in script.read_text(encoding="utf-8").replace("from handschlag", "import handschlag")
+    for name, files in (("recording", whole.files), ("ledger", whole.ledger), (".", {"trust.json": whole.trust_file})):
+        (tmp_path / name).mkdir(exist_ok=True)
+        for file, data in files.items():
+            (tmp_path / name / file).write_bytes(data)
+    command = [sys.executable, str(script), "recording", "trust.json", "ledger"]
+    good = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert (good.stdout, good.returncode) == ("ok\n", 0)
+    (tmp_path / "recording" / "000002.clip").unlink()
+    bad = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert "000002.clip" in bad.stdout
+    assert bad.returncode == 1
