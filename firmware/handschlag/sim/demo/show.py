@@ -57,8 +57,7 @@ def run(folder: Path, *, stay: bool, live: bool) -> None:
     place = make(folder, audio="portaudio" if live else "pipe", device=TAP if live else "")
     try:
         with _sound(place, live=live), started(place) as (broker, archive, box):
-            link: Callable[[], Link] = SoundCard if live else lambda: LockStep(place)
-            results, told = _perform(place, console, (broker, archive, box), link)
+            results, told = _perform(place, console, (broker, archive, box), live=live)
             summary = Summary(
                 calls=results,
                 keys={
@@ -98,10 +97,11 @@ def _sound(place: Place, *, live: bool) -> Iterator[None]:
 
 
 def _perform(
-    place: Place, console: Console, children: tuple[Child, Child, Child], link: Callable[[], Link]
+    place: Place, console: Console, children: tuple[Child, Child, Child], *, live: bool
 ) -> tuple[list[CallResult], dict[Story, list[str]]]:
     box = children[2]
     picture = Picture(console)
+    link: Callable[[], Link] = SoundCard if live else lambda: LockStep(place)
     stage = Stage(place, link)
     witness = Witness(place)
 
@@ -122,7 +122,7 @@ def _perform(
         wait_for("the box", connected, *children)
         with picture.shown():
             _until(stage, children, "bereit", lambda: box.latest.get("status") in {"ready", "ready-alone", "warning"})
-            scene = Scene(place, stage, children, witness, picture)
+            scene = Scene(place, stage, children, witness, picture, live=live)
             for story, title in TITLES.items():
                 picture.title(title)
                 found = Findings()
@@ -143,6 +143,7 @@ class Scene:
     children: tuple[Child, Child, Child]
     witness: Witness
     picture: Picture
+    live: bool
 
 
 def _one_call(scene: Scene, story: Story, found: Findings) -> CallResult:
@@ -161,7 +162,9 @@ def _one_call(scene: Scene, story: Story, found: Findings) -> CallResult:
             return checks.kept(place, checks.entries_since(place, before), found)
         case "tap":
             encoded = int(box.latest["clips_sealed"]) - sealed_before
-            unconsented = checks.Unconsented(encoded, box.pid, _reference(heard), _announcements())
+            unconsented = checks.Unconsented(
+                encoded, None if scene.live else box.pid, _reference(heard), _announcements()
+            )
             return checks.not_recorded(place, checks.entries_since(place, before), unconsented, found)
         case "withdrawal":
             _until(stage, children, "Löschung im Archiv", lambda: int(box.latest["revokes"]) == 0 and witness.revoked())
