@@ -119,10 +119,18 @@ def test_single_tones_are_no_keys() -> None:
         assert not keys_of(hear(np.concatenate([silence(50), tones(frequencies, 200), silence(50)])))
 
 
-def test_three_tones_are_no_key() -> None:
-    """A key with a third tone of the same strength is no key."""
-    wave = key("5", 200) + tones([2000.0], 200, -10.0)
+@pytest.mark.parametrize("level", [-10.0, -16.0])
+@pytest.mark.parametrize("frequency_hz", [520.0, 1060.0, 2000.0])
+def test_three_tones_are_no_key(frequency_hz: float, level: float) -> None:
+    """A key with a third tone as strong, or 6 dB below each of its tones, is no key: so sound voices and music."""
+    wave = key("5", 200) + tones([frequency_hz], 200, level)
     assert not keys_of(hear(np.concatenate([silence(50), wave, silence(50)])))
+
+
+def test_a_note_that_swells_is_no_key() -> None:
+    """Two tones that come up slowly, as notes do, are no key."""
+    rise = np.minimum(np.arange(3200) / 800, 1.0)
+    assert not keys_of(hear(np.concatenate([silence(50), key("8", 400) * rise, silence(50)])))
 
 
 def test_reports_while_held() -> None:
@@ -172,6 +180,18 @@ def test_undecided_covers_every_key_until_it_is_told() -> None:
             for sample in range(begin + 16, min(end - 16, closed), 8):
                 assert any(start <= sample < until for start, until in told.items())
     assert ear.undecided_since is None
+
+
+@pytest.mark.parametrize("fed_ms", [30, 60, 150, 400])
+def test_a_key_in_progress_is_in_doubt(fed_ms: int) -> None:
+    """While a key sounds, the doubt begins before it until it is decided, then at the end that was told last."""
+    ear = Ear(8000, "mix")
+    wave = np.concatenate([silence(100), key("3", 500)])[: 800 + fed_ms * 8]
+    heard = ear.feed(wave[:, None])
+    told = [event.end for event in heard.events if isinstance(event, KeyHeard)]
+    assert heard.undecided_since is not None
+    assert heard.undecided_since <= (told[-1] if told else 800)
+    assert heard.undecided_since >= (told[-1] if told else 400)
 
 
 def test_one_channel_proves_no_direction() -> None:
