@@ -1,0 +1,1 @@
+"""Measurements: each prints one row per figure, with its goal, and beside it what others need for the same."""

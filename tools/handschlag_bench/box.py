@@ -1,0 +1,122 @@
+"""What the live box costs: CPU share of one core and resident memory, in real time over real sound devices.
+
+The box runs as in the live demonstration: PortAudio, the tap on a terminal, TLS to a real broker and archive. It is
+measured while the line is idle and while a call is recorded in which somebody always speaks. Beside it, a shell
+pipeline does the naive same with the same sound for as many seconds: sox resamples, flac encodes, age encrypts.
+"""
+
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from handschlag.sim.demo.links import SoundCard
+from handschlag.sim.demo.place import make
+from handschlag.sim.demo.processes import started, wait_for
+from handschlag.sim.demo.stage import Stage
+from handschlag.sim.pulse import SINK_TO_BOX, TAP, Pulse
+from handschlag.sim.voices import load_story
+from handschlag.sim.world import Script, World
+from handschlag_bench.row import Row
+
+SECONDS = 20.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def run() -> Iterator[Row]:
+    """Measure; takes about two minutes."""
+    with tempfile.TemporaryDirectory(prefix="hs-bench-") as name:
+        folder = Path(name)
+        place = make(folder / "demo", audio="portaudio", device=TAP)
+        pulse = Pulse(place.sockets)
+        os.environ["ALSA_CONFIG_PATH"] = str(pulse.alsa)
+        pulse.start()
+        try:
+            with started(place) as (broker, archive, box):
+                stage = Stage(place, SoundCard)
+
+                def connected() -> bool:
+                    with contextlib.suppress(OSError):
+                        stage.connect()
+                        return True
+                    return False
+
+                wait_for("the box", connected, broker, archive, box)
+                stage.world.run(8.0)
+                idle = _share(box.pid, stage.world)
+                stage.world.begin(_talk_for_long(stage.world))
+                while box.latest.get("phase") != "recording":
+                    stage.world.step()
+                    box.alive()
+                stage.world.run(5.0)
+                recording = _share(box.pid, stage.world)
+                memory = _resident_mb(box.pid)
+                beside = _pipeline(folder, pulse, stage.world)
+                stage.close()
+        finally:
+            pulse.stop()
+            shutil.rmtree(place.sockets, ignore_errors=True)
+    yield Row(bench="box", row="cpu, line idle", value=idle, unit="% of a core", goal="<= 1", beside={})
+    yield Row(bench="box", row="cpu, recording", value=recording, unit="% of a core", goal="<= 3", beside=beside)
+    yield Row(bench="box", row="resident memory, recording", value=memory, unit="MB", goal="<= 110", beside={})
+
+
+def _talk_for_long(world: World) -> Script:
+    lines = [line for line in load_story("boiler") if line.part == "after"]
+    world.tap.seize()
+    yield world.after(1.0)
+    yield from world.short_press()
+    yield world.box_speaks
+    yield world.box_silent
+    yield world.after(0.8)
+    world.far.press("1", 0.18)
+    yield world.after(1.0)
+    while True:
+        for line in lines:
+            (world.near if line.speaker == "near" else world.far).say(line.samples)
+        yield world.both_quiet
+
+
+def _share(pid: int, world: World) -> float:
+    before, began = _ticks(pid), time.monotonic()
+    world.run(SECONDS)
+    return 100.0 * (_ticks(pid) - before) / TICKS / (time.monotonic() - began)
+
+
+def _ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def _resident_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    line = next(line for line in status if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+def _pipeline(folder: Path, pulse: Pulse, world: World) -> dict[str, float]:
+    """CPU share of the shell pipeline; nothing where one of its programs is absent."""
+    if any(shutil.which(program) is None for program in ("parec", "sox", "flac", "age", "age-keygen")):
+        return {}
+    key = folder / "age.key"
+    subprocess.run(["age-keygen", "-o", str(key)], check=True, capture_output=True)
+    recipient = next(line.split()[-1] for line in key.read_text().splitlines() if "public key" in line)
+    script = (
+        f"parec --server=unix:{pulse.socket} -d {SINK_TO_BOX}.monitor --format=s16le --rate=48000 --channels=2"
+        " | sox -q -t raw -r 48000 -e signed -b 16 -c 2 - -t wav -r 8000 - 2>/dev/null"
+        f" | flac -s - -c 2>/dev/null | age -r {recipient} >{folder / 'out.age'}"
+    )
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    pipeline = subprocess.Popen(["sh", "-c", script], start_new_session=True)
+    world.run(SECONDS)
+    seconds = time.monotonic() - began
+    subprocess.run(["pkill", "-s", str(pipeline.pid), "parec"], check=False)
+    pipeline.wait(timeout=10)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"parec|sox|flac|age": 100.0 * used / seconds}
