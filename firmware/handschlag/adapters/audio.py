@@ -8,10 +8,15 @@ when no more blocks come, and opens it again, for ever.
 Of the 200 ms that audio may exist (P1), the device's own buffer takes about 60 ms; the rest may be out with the caller.
 PortAudio lists devices once per initialisation, so that looking again means to initialise again: there can be one
 `PortAudio` in a process.
+
+PortAudio 19.6 and 19.7 hang for ever when a device goes between opening and starting (its ALSA thread leaves without
+releasing the mutex that the starter waits on). So whatever may hang runs on a thread that can be left behind; after
+that PortAudio cannot be initialised again in this process, only tried again a few times, and the word says so.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import heapq
 import queue
@@ -19,7 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +33,9 @@ from handschlag.blocks import BlockPool, Passage, Player, Reached
 from handschlag.core.events import AudioCame, AudioGone, Event, MarkPassed, Played, PlayFailed
 from handschlag.errors import HandschlagError
 from handschlag.ports import SOUND_RATE_HZ, AudioBlock, Post, Sound
+
+F32 = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 OUTSTANDING_S = 0.14
 """How much audio may be out with the caller; more is lost and counted."""
@@ -42,11 +50,23 @@ OPENING_S = 5.0
 """The first block may take longer: devices and sound servers wake up."""
 
 REOPEN_S = 1.0
+"""Between two attempts."""
+
+HANG_S = 10.0
+"""A call into the driver that takes longer will never return."""
+
+MOST_HANGS = 5
+"""So many threads are left behind at most."""
+
 _LOOK_S = 0.25
 
 
 class BadDevice(HandschlagError, LookupError):
     """No sound device, or more than one, fits the name."""
+
+
+class DriverHangs(HandschlagError, TimeoutError):
+    """A call into the sound driver does not return."""
 
 
 def choose_device(name: str, devices: Sequence[tuple[str, int, int]], channels: int) -> int:
@@ -72,6 +92,21 @@ def choose_device(name: str, devices: Sequence[tuple[str, int, int]], channels: 
 class _Due:
     at: float
     passage: Passage = field(compare=False)
+
+
+@dataclass(eq=False, slots=True)
+class _Opened:
+    """The streams of one attempt. Callbacks of any but the current attempt are ignored."""
+
+    streams: list[Any] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close what was opened; a device that is gone may refuse."""
+        for stream in self.streams:
+            with contextlib.suppress(Exception):
+                stream.abort()
+            with contextlib.suppress(Exception):
+                stream.close()
 
 
 class PortAudio:
@@ -109,7 +144,10 @@ class PortAudio:
         self._player = Player()
         self._lost = 0
         self._last_block: float | None = None
-        self._streams: list[Any] = []
+        self._opened: _Opened | None = None
+        self._library: Any = None
+        self._hangs = 0
+        self._due: list[_Due] = []
         self._notes: queue.SimpleQueue[_Due | None] = queue.SimpleQueue()
         self._there = False
         self._told_gone = False
@@ -155,7 +193,9 @@ class PortAudio:
 
     # --- PortAudio's threads
 
-    def _capture(self, indata: npt.NDArray[np.float32], frames: int, _times: object, status: Any) -> None:
+    def _capture(self, opened: _Opened, indata: F32, frames: int, status: Any) -> None:
+        if opened is not self._opened:
+            return
         try:
             self._last_block = time.monotonic()
             at = self._now()
@@ -176,13 +216,16 @@ class PortAudio:
             self.faults += 1
             self._lost += frames
 
-    def _render(self, outdata: npt.NDArray[np.float32], _frames: int, times: Any, _status: object) -> None:
+    def _render(self, opened: _Opened, outdata: F32, times: Any) -> None:
+        if opened is not self._opened:
+            outdata.fill(0)
+            return
         try:
             passages = self._player.pull(outdata[:, 0])
             if passages:
                 latency_s = times.outputBufferDacTime - times.currentTime
                 if not 0 < latency_s < 1:  # some devices do not know
-                    latency_s = self._streams[-1].latency
+                    latency_s = opened.streams[-1].latency
                 begins = time.monotonic() + latency_s
                 for passage in passages:
                     self._notes.put(_Due(begins + passage.offset / self._rate, passage))
@@ -192,19 +235,12 @@ class PortAudio:
     # --- our own thread
 
     def _run(self) -> None:
-        library: Any = None
-        while not self._closing:
+        while not self._closing and self._hangs < MOST_HANGS:
             try:
-                # Importing initialises PortAudio: that takes a second, and fails where the library is absent.
-                import sounddevice  # noqa: PLC0415
-
-                if library is not None:
-                    # The only way to see a device that was plugged in since; sounddevice has no public name for it.
-                    library._terminate()  # noqa: SLF001
-                    library._initialize()  # noqa: SLF001
-                library = sounddevice
-                self._open(library)
-                why = self._supervise()
+                opened = self._within(self._open)
+                self._last_block = None
+                self._opened = opened
+                why = self._supervise(opened)
             except Exception as error:  # noqa: BLE001 - whatever a driver can come up with, the box looks for it again
                 why = _reason(error)
             self._shut(why)
@@ -212,43 +248,86 @@ class PortAudio:
                 with contextlib.suppress(queue.Empty):
                     self._notes.get(timeout=REOPEN_S)
 
-    def _open(self, library: Any) -> None:
+    def _within(self, job: Callable[[], T]) -> T:
+        """Do `job` on a thread of its own; raises what it raised, or DriverHangs, and leaves the thread behind."""
+        outcome: queue.SimpleQueue[T | Exception] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                outcome.put(job())
+            except Exception as error:  # noqa: BLE001 - raised again by whoever waits
+                outcome.put(error)
+
+        threading.Thread(target=run, name="audio-driver", daemon=True).start()
+        try:
+            result = outcome.get(timeout=HANG_S)
+        except queue.Empty:
+            self._hangs += 1
+            if self._library is not None:
+                # ending PortAudio while a call hangs in it aborts the process
+                atexit.unregister(self._library._exit_handler)  # noqa: SLF001
+            raise DriverHangs(
+                f"the sound driver hangs, {self._hangs} of {MOST_HANGS} times; then the box must be started anew"
+            ) from None
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def _open(self) -> _Opened:
+        # Importing initialises PortAudio: that takes a second, and fails where the library is absent.
+        import sounddevice  # noqa: PLC0415
+
+        if self._library is not None and not self._hangs:
+            # The only way to see a device that was plugged in since; sounddevice has no public name for it.
+            sounddevice._terminate()  # noqa: SLF001
+            sounddevice._initialize()  # noqa: SLF001
+        self._library = sounddevice
         devices = [
             (str(each["name"]), int(each["max_input_channels"]), int(each["max_output_channels"]))
-            for each in library.query_devices()
+            for each in sounddevice.query_devices()
         ]
-        number = choose_device(self._device, devices, self._channels)
         options = {
-            "device": number,
+            "device": choose_device(self._device, devices, self._channels),
             "samplerate": self._rate,
             "blocksize": self._block,
             "dtype": "float32",
             "latency": LATENCY_S,
         }
-        self._last_block = None
-        self._streams.append(library.InputStream(channels=self._channels, callback=self._capture, **options))
-        self._streams.append(library.OutputStream(channels=1, callback=self._render, **options))
-        for stream in self._streams:
-            stream.start()
+        opened = _Opened()
 
-    def _supervise(self) -> str:
+        def capture(indata: F32, frames: int, _times: Any, status: Any) -> None:
+            self._capture(opened, indata, frames, status)
+
+        def render(outdata: F32, _frames: int, times: Any, _status: Any) -> None:
+            self._render(opened, outdata, times)
+
+        try:
+            opened.streams.append(sounddevice.InputStream(channels=self._channels, callback=capture, **options))
+            opened.streams.append(sounddevice.OutputStream(channels=1, callback=render, **options))
+            for stream in opened.streams:
+                stream.start()
+        except Exception:
+            opened.close()
+            raise
+        return opened
+
+    def _supervise(self, opened: _Opened) -> str:
         """Tell passages when they are due; returns why the device is gone, or "" when closing."""
-        opened = time.monotonic()
-        due: list[_Due] = []
+        began = time.monotonic()
         while not self._closing:
             now = time.monotonic()
-            while due and due[0].at <= now:
-                self._tell_passage(heapq.heappop(due).passage)
-            last, allowed_s = (opened, OPENING_S) if self._last_block is None else (self._last_block, SILENT_S)
+            while self._due and self._due[0].at <= now:
+                self._tell_passage(heapq.heappop(self._due).passage)
+            last, allowed_s = (began, OPENING_S) if self._last_block is None else (self._last_block, SILENT_S)
             if now - last > allowed_s:
                 return f"no audio for {allowed_s:.0f} s"
-            if not all(stream.active for stream in self._streams):
+            if not all(stream.active for stream in opened.streams):
                 return "the device stopped"
-            wait_s = min(_LOOK_S, due[0].at - now) if due else _LOOK_S
+            wait_s = min(_LOOK_S, self._due[0].at - now) if self._due else _LOOK_S
             with contextlib.suppress(queue.Empty):
                 note = self._notes.get(timeout=max(wait_s, 0.001))
                 if note is not None:
-                    heapq.heappush(due, note)
+                    heapq.heappush(self._due, note)
         return ""
 
     def _tell_passage(self, passage: Passage) -> None:
@@ -260,23 +339,30 @@ class PortAudio:
         self._post(event)
 
     def _shut(self, why: str) -> None:
+        # The word comes first: a driver may take its time to close a device that is gone.
+        opened, self._opened = self._opened, None
         self._there = False
-        for stream in self._streams:
-            with contextlib.suppress(Exception):  # a device that is gone may refuse to be closed
-                stream.abort()
-            with contextlib.suppress(Exception):
-                stream.close()
-        self._streams.clear()
-        self._there = False  # a last callback may have come in between
-        sound = self._player.playing
+        sound = self._unfinished()
         self._player.stop()
-        if self._closing:
-            return
-        if sound is not None:
+        if not self._closing and sound is not None:
             self._post(PlayFailed(self._now(), sound, why))
-        if not self._told_gone:
+        if not self._closing and not self._told_gone:
             self._told_gone = True
             self._post(AudioGone(self._now(), why))
+        if opened is not None:
+            with contextlib.suppress(DriverHangs):
+                self._within(opened.close)
+
+    def _unfinished(self) -> str | None:
+        """The sound that plays, or whose last frames are on their way to the device."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                note = self._notes.get_nowait()
+                if note is not None:
+                    self._due.append(note)
+        ending = [due.passage.sound for due in self._due if due.passage.turn == self._player.turn]
+        self._due.clear()
+        return self._player.playing or (ending[0] if ending else None)
 
 
 def _reason(error: Exception) -> str:
