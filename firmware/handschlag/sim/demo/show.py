@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,16 +160,28 @@ def _one_call(scene: Scene, story: Story, found: Findings) -> CallResult:
     match story:
         case "boiler":
             _until(stage, children, "Quittung", lambda: int(box.latest["receipts"]) >= 1)
-            return checks.kept(place, checks.entries_since(place, before), found)
+            return _judge(scene, lambda: checks.kept(place, checks.entries_since(place, before), found))
         case "tap":
             encoded = int(box.latest["clips_sealed"]) - sealed_before
             unconsented = checks.Unconsented(
                 encoded, None if scene.live else box.pid, _reference(heard), _announcements()
             )
-            return checks.not_recorded(place, checks.entries_since(place, before), unconsented, found)
+            return _judge(
+                scene, lambda: checks.not_recorded(place, checks.entries_since(place, before), unconsented, found)
+            )
         case "withdrawal":
             _until(stage, children, "Löschung im Archiv", lambda: int(box.latest["revokes"]) == 0 and witness.revoked())
-            return checks.withdrawn(place, checks.entries_since(place, before), witness, found)
+            return _judge(scene, lambda: checks.withdrawn(place, checks.entries_since(place, before), witness, found))
+
+
+def _judge(scene: Scene, check: Callable[[], CallResult]) -> CallResult:
+    """Check a call. In lock-step the box stands still meanwhile; a live world must go on, or its line falls silent."""
+    if not scene.live:
+        return check()
+    with ThreadPoolExecutor(1) as pool:
+        judged = pool.submit(check)
+        _until(scene.stage, scene.children, "Prüfung", judged.done, at_most_s=240)
+        return judged.result()
 
 
 def _until(
