@@ -8,9 +8,8 @@ from typing import Final
 
 from handschlag.errors import HandschlagError
 from handschlag.sealing import receipt
-from handschlag.sealing.encoding import to_base64url
 from handschlag.sealing.keys import SigningKey
-from handschlag_archive.index import Which
+from handschlag_archive.index import StoredReceipt, Which
 from handschlag_archive.judge import Judged
 
 WHY_AT_MOST: Final = 500
@@ -28,47 +27,10 @@ class Answer:
     receipt: bytes
 
 
-@dataclass(frozen=True)
-class StoredReceipt:
-    """A `stored` receipt with what the index notes of it."""
-
-    manifest_sha256: str
-    at: str
-    retain_until: str
-    text: bytes
-
-
-@dataclass(frozen=True)
-class KeyFacts:
-    """A signing key with what its owner wants to see of it."""
-
-    key: SigningKey
-
-    @property
-    def pem(self) -> bytes:
-        """The key file's bytes."""
-        return self.key.to_file()
-
-    @property
-    def kid(self) -> str:
-        """The id of its public half."""
-        return self.key.kid
-
-    @property
-    def public(self) -> str:
-        """Its public half, base64url."""
-        return to_base64url(self.key.public)
-
-
-def new_signing_key() -> KeyFacts:
-    """A fresh key for receipts."""
-    return KeyFacts(SigningKey.new())
-
-
-def read_signing_key(path: Path) -> KeyFacts:
+def read_signing_key(path: Path) -> SigningKey:
     """The key in a file; raises NoSigningKey, or BadKey for a file that holds something else."""
     try:
-        return KeyFacts(SigningKey.from_file(path.read_bytes(), str(path)))
+        return SigningKey.from_file(path.read_bytes(), str(path))
     except OSError as error:
         raise NoSigningKey(
             f"{path}: cannot be read ({error.strerror}); make it with: handschlag-archive keys"
@@ -78,9 +40,9 @@ def read_signing_key(path: Path) -> KeyFacts:
 class Clerk:
     """Signs for an archive of this `epoch`, which keeps `copies` of everything."""
 
-    def __init__(self, key: KeyFacts, *, epoch: str, copies: int) -> None:
-        self._key = key.key
-        self._epoch = epoch
+    def __init__(self, key: SigningKey, *, epoch: str, copies: int) -> None:
+        self.epoch: Final = epoch
+        self._key = key
         self._copies = copies
 
     def progress(self, which: Which, names: Collection[str]) -> Answer:
@@ -89,7 +51,7 @@ class Clerk:
         return self._answer(
             which.box,
             receipt.Progress(
-                box=which.box, recording=which.recording, at=_now(), epoch=self._epoch, names=others, clips=clips
+                box=which.box, recording=which.recording, at=_now(), epoch=self.epoch, names=others, clips=clips
             ),
         )
 
@@ -102,7 +64,7 @@ class Clerk:
                 box=which.box,
                 recording=which.recording,
                 at=_now(),
-                epoch=self._epoch,
+                epoch=self.epoch,
                 manifest_hash=manifest_sha256,
                 names=others,
                 clips=clips,
@@ -111,32 +73,35 @@ class Clerk:
 
     def stored(self, which: Which, judged: Judged) -> StoredReceipt:
         """The receipt that lets the box forget, to be committed before it goes out."""
+        return self.still_stored(which, judged.place.sha256, judged.manifest.retain_until)
+
+    def still_stored(self, which: Which, manifest_sha256: str, retain_until: str | None) -> StoredReceipt:
+        """The same receipt in this archive's epoch, for what was stored in an earlier one."""
         at = _now()
-        until = judged.manifest.retain_until
         said = receipt.Stored(
             box=which.box,
             recording=which.recording,
             at=at,
-            epoch=self._epoch,
-            manifest_hash=judged.place.sha256,
+            epoch=self.epoch,
+            manifest_hash=manifest_sha256,
             copies=self._copies,
-            retain_until=until,
+            retain_until=retain_until,
         )
-        return StoredReceipt(judged.place.sha256, at, until or "", receipt.sign_receipt(said, self._key))
+        return StoredReceipt(manifest_sha256, at, self.epoch, retain_until, receipt.sign_receipt(said, self._key))
 
     def repeat(self, which: Which, text: bytes) -> Answer:
         """A receipt that was written before."""
         return Answer(_topic(which.box), text)
 
-    def refused(self, which: Which, manifest_sha256: str, why: str) -> Answer:
-        """Why the archive does not take it."""
+    def refused(self, which: Which, manifest_sha256: str | None, why: str) -> Answer:
+        """Why the archive does not take it; without a hash where it is no manifest that is refused."""
         return self._answer(
             which.box,
             receipt.Refused(
                 box=which.box,
                 recording=which.recording,
                 at=_now(),
-                epoch=self._epoch,
+                epoch=self.epoch,
                 manifest_hash=manifest_sha256,
                 why=why[:WHY_AT_MOST],
             ),
@@ -146,12 +111,12 @@ class Clerk:
         """Nothing of it is here any more, and nothing will be taken."""
         return self._answer(
             which.box,
-            receipt.Destroyed(box=which.box, recording=which.recording, at=_now(), epoch=self._epoch),
+            receipt.Destroyed(box=which.box, recording=which.recording, at=_now(), epoch=self.epoch),
         )
 
     def ledger(self, box: str, seq: int, sha256: str) -> Answer:
         """Up to where the box's ledger is here without a gap."""
-        return self._answer(box, receipt.LedgerSynced(box=box, at=_now(), epoch=self._epoch, seq=seq, hash=sha256))
+        return self._answer(box, receipt.LedgerSynced(box=box, at=_now(), epoch=self.epoch, seq=seq, hash=sha256))
 
     def _answer(self, box: str, said: receipt.Receipt) -> Answer:
         return Answer(_topic(box), receipt.sign_receipt(said, self._key))

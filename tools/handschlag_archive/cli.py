@@ -16,9 +16,11 @@ import msgspec
 import typer
 
 from handschlag.errors import HandschlagError
+from handschlag.sealing.encoding import to_base64url
+from handschlag.sealing.keys import SigningKey
 from handschlag_archive.broker import write_broker_configuration
 from handschlag_archive.ca import Authority, Issued, write_secret
-from handschlag_archive.clerk import Clerk, new_signing_key, read_signing_key
+from handschlag_archive.clerk import Clerk, read_signing_key
 from handschlag_archive.export import export_recording
 from handschlag_archive.index import Index
 from handschlag_archive.ingest import Ingest
@@ -26,6 +28,7 @@ from handschlag_archive.judge import Judge
 from handschlag_archive.mqtt import Worker
 from handschlag_archive.settings import Settings, read_settings
 from handschlag_archive.store import FolderStore
+from handschlag_archive.trusted import TrustFile
 
 app: Final = typer.Typer(
     name="handschlag-archive",
@@ -49,9 +52,10 @@ def keys(folder: Folder, as_json: Json = False) -> None:
     if path.exists():
         key = read_signing_key(path)
     else:
-        key = new_signing_key()
-        write_secret(path, key.pem)
-    _say(as_json, f"{path}\nkid {key.kid}\npublic {key.public}", key=str(path), kid=key.kid, public=key.public)
+        key = SigningKey.new()
+        write_secret(path, key.to_file())
+    public = to_base64url(key.public)
+    _say(as_json, f"{path}\nkid {key.kid}\npublic {public}", key=str(path), kid=key.kid, public=public)
 
 
 @ca.command("init")
@@ -217,7 +221,7 @@ def _stores(settings: Settings) -> tuple[FolderStore, FolderStore]:
 
 
 def _open(settings: Settings) -> tuple[Index, Ingest]:
-    judge = Judge.of_trust_file(Path(settings.trust))
+    judge = Judge(TrustFile(Path(settings.trust)))
     signing_key = read_signing_key(Path(settings.signing_key))
     index = _index(settings)
     clips, secrets = _stores(settings)

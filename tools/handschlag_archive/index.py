@@ -7,7 +7,7 @@ for revocations and ledger lines, which outlive the recordings and contain nothi
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,6 +37,7 @@ _recordings = sql.Table(
     sql.Column("state", sql.String(12), nullable=False),
     sql.Column("manifest_sha256", sql.String(64)),
     sql.Column("stored_at", sql.String(40)),
+    sql.Column("epoch", sql.String(64)),
     sql.Column("retain_until", sql.String(40)),
     sql.Column("receipt", sql.LargeBinary),
     sql.Column("revoke", sql.LargeBinary),
@@ -100,12 +101,27 @@ class IndexBusy(HandschlagError, OSError):
     """The database cannot take anything at the moment: full, locked, unreachable."""
 
 
+class IndexBroken(HandschlagError, RuntimeError):
+    """The database is damaged, or is not what this program expects; trying again will not help."""
+
+
 @dataclass(frozen=True, order=True)
 class Which:
     """One recording of one box."""
 
     box: str
     recording: str
+
+
+@dataclass(frozen=True)
+class StoredReceipt:
+    """A `stored` receipt with what the index notes of it. `retain_until` None: by the manifest's retention class."""
+
+    manifest_sha256: str
+    at: str
+    epoch: str
+    retain_until: str | None
+    text: bytes
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,7 @@ class Row:
     state: State
     manifest_sha256: str | None = None
     stored_at: str | None = None
+    epoch: str | None = None
     retain_until: str | None = None
     receipt: bytes | None = None
 
@@ -193,15 +210,16 @@ class Transaction:
         )
         self._change(which, state=State.DESTROYED.value)
 
-    def stored(self, which: Which, *, manifest_sha256: str, stored_at: str, retain_until: str, receipt: bytes) -> None:
+    def stored(self, which: Which, receipt: StoredReceipt) -> None:
         """Note that the recording is complete and durable, together with the receipt that says so."""
         self._change(
             which,
             state=State.STORED.value,
-            manifest_sha256=manifest_sha256,
-            stored_at=stored_at,
-            retain_until=retain_until,
-            receipt=receipt,
+            manifest_sha256=receipt.manifest_sha256,
+            stored_at=receipt.at,
+            epoch=receipt.epoch,
+            retain_until=receipt.retain_until,
+            receipt=receipt.text,
         )
 
     def add_files(self, files: Iterable[tuple[Place, int]]) -> None:
@@ -234,6 +252,21 @@ class Transaction:
             )
         )
         return frozenset(Place(which.box, which.recording, row.name, row.sha256) for row in rows)
+
+    def known(self, places: Collection[Place]) -> frozenset[Place]:
+        """Those of `places` that are files known here."""
+        names: dict[Which, set[str]] = {}
+        for place in places:
+            names.setdefault(Which(place.box, place.recording), set()).add(place.name)
+        found: set[Place] = set()
+        for which, wanted in names.items():
+            rows = self._connection.execute(
+                sql.select(_files.c.name, _files.c.sha256).where(
+                    _files.c.box == which.box, _files.c.recording == which.recording, _files.c.name.in_(wanted)
+                )
+            )
+            found.update(Place(which.box, which.recording, row.name, row.sha256) for row in rows)
+        return frozenset(found.intersection(places))
 
     def in_state(self, *states: State) -> Sequence[Row]:
         """Every recording in one of these states."""
@@ -301,6 +334,10 @@ class Transaction:
         for row in self._connection.execute(query):
             yield Summary(_row(row), files=row[-2], size=row[-1])
 
+    def make_tables(self) -> None:
+        """Make the tables that are not there yet."""
+        _tables.create_all(self._connection)
+
     def about(self, name: str, first: str) -> str:
         """A fact about this archive; `first` is noted when there is none yet."""
         self._insert_new(_about, [{"name": name, "value": first}])
@@ -328,8 +365,8 @@ class Index:
         if self._engine.dialect.name == "sqlite":
             sql.event.listen(self._engine, "connect", _durable_sqlite)
             sql.event.listen(self._engine, "begin", _take_write_lock)
-        _tables.create_all(self._engine)
         with self.transaction() as transaction:
+            transaction.make_tables()
             layout = transaction.about("layout", LAYOUT)
             self.epoch = transaction.about("epoch", secrets.token_hex(8))
         if layout != LAYOUT:
@@ -338,7 +375,7 @@ class Index:
     @classmethod
     def in_folder(cls, folder: Path) -> "Index":
         """The embedded default: SQLite, in `index.sqlite`."""
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return cls(f"sqlite:///{folder / 'index.sqlite'}")
 
     @contextmanager
@@ -350,6 +387,8 @@ class Index:
         except sql.exc.OperationalError as error:
             # Only the driver's own words: the statement's parameters do not belong into a log.
             raise IndexBusy(f"the index: {error.orig}") from None
+        except sql.exc.DBAPIError as error:
+            raise IndexBroken(f"the index: {error.orig}; restore it from a backup, or repair it") from None
 
     def close(self) -> None:
         """Let go of the database."""
@@ -362,6 +401,7 @@ def _row(row: sql.Row[Any]) -> Row:
         state=State(row.state),
         manifest_sha256=row.manifest_sha256,
         stored_at=row.stored_at,
+        epoch=row.epoch,
         retain_until=row.retain_until,
         receipt=row.receipt,
     )

@@ -21,21 +21,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from handschlag.sealing.encoding import MAX_FILE_BYTES, RecordingId, check
+from handschlag.sealing.errors import BadFile
+from handschlag.sealing.manifest import KEYS, MANIFEST, RECEIPT, REVOKE, is_name, rewrap_counter
 from handschlag_archive.clerk import Answer, Clerk
 from handschlag_archive.index import Head, Index, Line, Row, State, Transaction, Which
 from handschlag_archive.judge import FIRST_SEQ, GENESIS, Judge, Judged, Refusal
 from handschlag_archive.store import LostBytes, Place, Store
 
-LARGEST_FILE_BYTES: Final = 131072
-MANIFEST: Final = "manifest.jws"
-REVOKE: Final = "revoke.jws"
-
 _TOPIC: Final = re.compile(r"handschlag/1/(?P<box>[a-z0-9-]{1,32})/up/(?P<what>[^/]+)/(?P<name>[^/]+)")
-_RECORDING: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_KEYS: Final = re.compile(r"keys\.(json|[1-9][0-9]{0,5}\.jws)")
-_OTHERS: Final = re.compile(
-    r"head\.json|[0-9]{6}\.clip|details\.[01]|clips\.(0|[1-9][0-9]{0,3})\.json|manifest\.jws|revoke\.jws"
-)
 _LEDGER_STEP: Final = 1000
 _MOST_JUDGED: Final = 256
 
@@ -93,7 +87,10 @@ class Ingest:
         with self._index.transaction() as transaction:
             withdrawn = transaction.in_state(State.DESTROYING, State.DESTROYED)
         for row in withdrawn:
-            self._destroy(row.which)
+            if row.state is State.DESTROYED:
+                self._clear(row.which)  # bytes that were being written while it was destroyed
+            else:
+                self._destroy(row.which)
 
     def resume(self, now: float) -> Sequence[Answer]:
         """Say where every open recording stands; for after a start or a new connection."""
@@ -138,7 +135,8 @@ class Ingest:
                 continue
             for judged in self._manifests(which, have):
                 missing = {place.name for place in self._wanted(judged, have) - have}
-                answers.append(self._clerk.incomplete(which, judged.place.sha256, missing))
+                if missing:
+                    answers.append(self._clerk.incomplete(which, judged.place.sha256, missing))
         return answers
 
     # What a message is.
@@ -147,14 +145,20 @@ class Ingest:
         topic = _TOPIC.fullmatch(message.topic)
         why = _foreign(topic, message.payload)
         if topic is None or why:
-            self.counts[why] += 1
-            _log.info("dropped: %s (%d so far)", why, self.counts[why])
+            self._count(why)
             return None
         box, what, name = topic["box"], topic["what"], topic["name"]
         if what == "ledger":
             return box, name
         sha256 = hashlib.sha256(message.payload).hexdigest()
         return _File(Which(box, what), name, message.payload, Place(box, what, name, sha256))
+
+    def _count(self, what: str) -> None:
+        """Count, and log the 1st, 2nd, 4th, 8th, ...: whoever sends much rubbish does not fill the log with it."""
+        self.counts[what] += 1
+        number = self.counts[what]
+        if number & (number - 1) == 0:
+            _log.info("dropped: %s (%d so far)", what, number)
 
     # Files of recordings.
 
@@ -182,7 +186,7 @@ class Ingest:
         touched = list(dict.fromkeys(file.which for file in files.values()))
         with self._index.transaction() as transaction:
             rows = transaction.rows(touched)
-            known = {place for which in touched for place in transaction.files(which)}
+            known = transaction.known(files.keys())
         fresh = [place for place in files if place not in known and _takes_files(rows.get(_of(place)))]
         for store in (self._clips, self._keys):
             store.put([(place, files[place].payload) for place in fresh if self._store_of(place) is store])
@@ -193,14 +197,14 @@ class Ingest:
             kept = [place for place in fresh if _takes_files(rows[_of(place)])]
             transaction.add_files((place, len(files[place].payload)) for place in kept)
             late = set(fresh) - set(kept)
-            late -= {place for which in {_of(place) for place in late} for place in transaction.files(which)}
+            late -= transaction.known(late)
         self._remove(late)
         return rows
 
     def _answers(self, which: Which, row: Row, manifests: Sequence[Place], now: float) -> list[Answer]:
         match row.state:
             case State.DESTROYING | State.DESTROYED:
-                self.counts["after withdrawal"] += 1
+                self._count("after withdrawal")
                 return [self._clerk.destroyed(which)]
             case State.OPEN:
                 return [self._progress_or_stored(which, now)]
@@ -210,7 +214,15 @@ class Ingest:
     def _again(self, row: Row, manifest: Place) -> Answer:
         if row.manifest_sha256 != manifest.sha256 or row.receipt is None:
             return self._refused(row.which, manifest, Refusal("another manifest of this recording is stored"))
+        if row.epoch != self._clerk.epoch:
+            return self._renew(row.which, manifest, row.retain_until)
         return self._clerk.repeat(row.which, row.receipt)
+
+    def _renew(self, which: Which, manifest: Place, retain_until: str | None) -> Answer:
+        receipt = self._clerk.still_stored(which, manifest.sha256, retain_until)
+        with self._index.transaction() as transaction:
+            transaction.stored(which, receipt)
+        return self._clerk.repeat(which, receipt.text)
 
     def _progress(self, which: Which) -> Answer:
         return self._clerk.progress(which, {place.name for place in self._have(which)})
@@ -254,13 +266,7 @@ class Ingest:
             row = transaction.row(which)
             here = row is not None and row.state is State.OPEN
             if here:
-                transaction.stored(
-                    which,
-                    manifest_sha256=receipt.manifest_sha256,
-                    stored_at=receipt.at,
-                    retain_until=receipt.retain_until,
-                    receipt=receipt.text,
-                )
+                transaction.stored(which, receipt)
                 transaction.remove_files(transaction.files(which) - wanted)
         if not here:
             return (
@@ -272,7 +278,7 @@ class Ingest:
         _log.info("stored %s of %s", which.recording, which.box)
         return self._clerk.repeat(which, receipt.text)
 
-    def _forget_lost(self, wanted: frozenset[Place]) -> None:
+    def _forget_lost(self, wanted: Collection[Place]) -> None:
         """Take what the stores have lost out of the index, so that the box is asked for it."""
         lost = []
         for place in wanted:
@@ -286,24 +292,39 @@ class Ingest:
             transaction.remove_files(lost)
 
     def _manifests(self, which: Which, have: frozenset[Place]) -> Sequence[Judged]:
-        """Every manifest of the box for this recording; only good ones were ever kept."""
+        """Every manifest of the box for this recording. Only good ones were kept; one whose key has lost the trust
+        meanwhile, or whose bytes are lost, waits until the box sends it again.
+        """
         found = []
         for place in sorted(place for place in have if place.name == MANIFEST):
             judged = self._judged.get(place)
             if judged is None:
-                judged = self._judge.manifest(which, self._read(place))
+                try:
+                    judged = self._judge.manifest(which, self._read(place))
+                except LostBytes:
+                    self._forget_lost([place])
+                    continue
+                except Refusal as refusal:
+                    _log.warning(
+                        "a manifest kept for %s of %s no longer counts: %s", which.recording, which.box, refusal
+                    )
+                    continue
                 self._remember(place, judged)
             found.append(judged)
         return found
 
     def _wanted(self, judged: Judged, have: frozenset[Place]) -> frozenset[Place]:
-        """The manifest, all it names, and the clips its lists name, as far as the lists are here."""
+        """The manifest, all it names, and the clips its lists name, as far as the lists are here and are lists."""
         wanted = {judged.place, *judged.files}
         for place in judged.lists:
-            if place in have:
-                if place not in self._listed:
+            if place in have and place not in self._listed:
+                try:
                     self._listed[place] = self._judge.clip_list(_of(place), self._read(place))
-                wanted.update(self._listed[place])
+                except LostBytes:
+                    self._forget_lost([place])
+                except Refusal:
+                    self._listed[place] = frozenset()  # checking the whole recording will name what is wrong
+            wanted.update(self._listed.get(place, ()))
         return frozenset(wanted)
 
     def _remember(self, place: Place, judged: Judged) -> None:
@@ -317,10 +338,10 @@ class Ingest:
         for place in judged.lists:
             self._listed.pop(place, None)
 
-    def _refused(self, which: Which, manifest: Place, refusal: Refusal) -> Answer:
+    def _refused(self, which: Which, manifest: Place | None, refusal: Refusal) -> Answer:
         self.counts["refused"] += 1
         _log.warning("refused %s of %s: %s", which.recording, which.box, refusal)
-        return self._clerk.refused(which, manifest.sha256, str(refusal))
+        return self._clerk.refused(which, manifest.sha256 if manifest else None, str(refusal))
 
     # Withdrawals.
 
@@ -332,25 +353,28 @@ class Ingest:
             try:
                 self._judge.revoke(which, file.payload)
             except Refusal as refusal:
-                return self._refused(which, file.place, refusal)
+                return self._refused(which, None, refusal)
             with self._index.transaction() as transaction:
                 row = transaction.row(which)
                 stored = row is not None and row.state is State.STORED
                 if not stored:
                     transaction.entomb(which, file.payload)
             if stored:
-                return self._refused(which, file.place, Refusal("the recording is stored; only its owner can erase it"))
+                return self._refused(which, None, Refusal("the recording is stored; only its owner can erase it"))
         self._destroy(which)
         return self._clerk.destroyed(which)
 
     def _destroy(self, which: Which) -> None:
         """Keys first: with them gone, what is left of the clips is unreadable. Safe to repeat."""
-        for store in (self._keys, self._clips):
-            store.clear(which.box, which.recording)
+        self._clear(which)
         with self._index.transaction() as transaction:
             transaction.destroyed(which)
         self._waiting.pop(which, None)
         _log.info("destroyed %s of %s", which.recording, which.box)
+
+    def _clear(self, which: Which) -> None:
+        for store in (self._keys, self._clips):
+            store.clear(which.box, which.recording)
 
     # Ledgers.
 
@@ -418,21 +442,24 @@ def _foreign(topic: re.Match[str] | None, payload: bytes) -> str:
     """Why a message is not for us; "" if it is."""
     if topic is None:
         return "foreign topic"
-    if len(payload) > LARGEST_FILE_BYTES:
+    if len(payload) > MAX_FILE_BYTES:
         return "too large"
     if topic["what"] == "ledger":
         return ""
     if topic["what"] == "reply":
         return "reply"  # nobody here has sent a command
-    if not _RECORDING.fullmatch(topic["what"]):
+    try:
+        check(topic["what"], RecordingId, "recording id")
+    except BadFile:
         return "foreign recording id"
-    known = _KEYS.fullmatch(topic["name"]) or _OTHERS.fullmatch(topic["name"])
-    return "" if known else "foreign file name"
+    # Receipts are the archive's own; rewraps come from the owner, not from a box.
+    a_box_sends_it = is_name(topic["name"]) and topic["name"] != RECEIPT and rewrap_counter(topic["name"]) is None
+    return "" if a_box_sends_it else "foreign file name"
 
 
 def is_key(name: str) -> bool:
     """Whether a file holds wrapped keys, and so belongs where nothing is versioned or locked."""
-    return _KEYS.fullmatch(name) is not None
+    return name == KEYS or rewrap_counter(name) is not None
 
 
 def _of(place: Place) -> Which:

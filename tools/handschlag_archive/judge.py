@@ -1,9 +1,12 @@
-"""Decides what counts: whose signature, which files, whether a recording is whole. Public keys only; opens nothing."""
+"""Decides what counts: whose signature, which files, whether a recording is whole. Public keys only; opens nothing.
+
+A message's topic says which box and recording it belongs to, and the broker vouches for the box. What a box signed must
+say the same, by a key that is trusted for that very box: then a box can neither be impersonated nor mixed up.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from handschlag.errors import HandschlagError
@@ -12,7 +15,7 @@ from handschlag.sealing.encoding import sha256_hex
 from handschlag.sealing.errors import SealingError
 from handschlag.sealing.manifest import MANIFEST, Manifest, read_clip_list, read_manifest
 from handschlag.sealing.revoke import read_revoke
-from handschlag.sealing.trust import Trust, read_trust
+from handschlag.sealing.trust import Trust
 from handschlag.sealing.verify import verify_recording
 from handschlag_archive.index import Line, Which
 from handschlag_archive.store import Place
@@ -27,10 +30,6 @@ class Refusal(HandschlagError, ValueError):
     """What a box sent cannot be taken; the text says why, and may go into a receipt."""
 
 
-class NoTrust(HandschlagError, OSError):
-    """The trust file cannot be read."""
-
-
 @dataclass(frozen=True)
 class Judged:
     """A manifest with a good signature: where it lies, and where all lies that it names directly."""
@@ -42,24 +41,15 @@ class Judged:
 
 
 class Judge:
-    """Knows whom to trust."""
+    """Asks `trust` whom to trust at the moment."""
 
-    def __init__(self, trust: Trust) -> None:
+    def __init__(self, trust: Callable[[], Trust]) -> None:
         self._trust = trust
-
-    @classmethod
-    def of_trust_file(cls, path: Path) -> "Judge":
-        """From a trust file; raises NoTrust, or the reason why it is none."""
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise NoTrust(f"{path}: cannot be read ({error.strerror}); allowed is a trust file") from error
-        return cls(read_trust(data, str(path)))
 
     def manifest(self, which: Which, payload: bytes) -> Judged:
         """Check a manifest's signature and that it is of this recording of this box. Raises Refusal."""
         try:
-            manifest = read_manifest(payload, self._trust.box_keys(which.box))
+            manifest = read_manifest(payload, self._trust().box_keys(which.box))
         except SealingError as error:
             raise Refusal(str(error)) from error
         if (manifest.box, manifest.recording) != (which.box, which.recording):
@@ -80,14 +70,14 @@ class Judge:
     def recording(self, judged: Judged, read: Mapping[str, Callable[[], bytes]]) -> None:
         """Check a complete recording as anyone could. Raises Refusal, and what `read` raises."""
         manifest = judged.manifest
-        verdict = verify_recording(_Lazy(read), self._trust, box=manifest.box, recording=manifest.recording)
+        verdict = verify_recording(_Lazy(read), self._trust(), box=manifest.box, recording=manifest.recording)
         if not verdict.ok:
             raise Refusal(verdict.wrong or "does not verify")
 
     def revoke(self, which: Which, payload: bytes) -> None:
         """Check that the box itself withdraws this very recording. Raises Refusal."""
         try:
-            revoke = read_revoke(payload, self._trust.box_keys(which.box))
+            revoke = read_revoke(payload, self._trust().box_keys(which.box))
         except SealingError as error:
             raise Refusal(str(error)) from error
         if (revoke.box, revoke.recording) != (which.box, which.recording):

@@ -27,6 +27,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from handschlag.errors import HandschlagError
 from handschlag_archive.clerk import Answer
+from handschlag_archive.index import IndexBroken
 from handschlag_archive.ingest import Ingest, Message
 from handschlag_archive.settings import Settings
 
@@ -65,6 +66,7 @@ class Worker:
         self._queue: deque[_Arrived] = deque(maxlen=2 * settings.ingest.receive_maximum)
         self._changed = threading.Condition()
         self._stopping = threading.Event()
+        self._subscribed = threading.Event()
         self._connection = 0
         self._connected = False
         self._refused: str | None = None
@@ -88,12 +90,14 @@ class Worker:
         )
         self._client.loop_start()
         try:
-            self._publish(self._ingest.resume(time.monotonic()))
             while not self._stopping.is_set():
                 group = self._next_group()
+                if self._subscribed.is_set():
+                    self._subscribed.clear()
+                    self._publish(self._look(self._ingest.resume))
                 if group:
                     self._handle(group)
-                self._publish(self._without_fault(lambda: self._ingest.due(time.monotonic())) or ())
+                self._publish(self._look(self._ingest.due))
                 self._check()
         finally:
             self._client.disconnect()
@@ -135,7 +139,9 @@ class Worker:
         with self._changed:
             due = self._ingest.next_due
             wait_s = _PAUSE_S if due is None else min(_PAUSE_S, max(0.0, due - time.monotonic()))
-            self._changed.wait_for(lambda: self._queue or self._stopping.is_set(), timeout=wait_s)
+            self._changed.wait_for(
+                lambda: self._queue or self._stopping.is_set() or self._subscribed.is_set(), timeout=wait_s
+            )
             most = min(self._settings.ingest.group, len(self._queue))
             return [self._queue.popleft() for _ in range(most)]
 
@@ -152,6 +158,8 @@ class Worker:
     def _commit(self, messages: Sequence[Message]) -> Sequence[Answer] | None:
         try:
             return self._without_fault(lambda: self._ingest.take(messages, time.monotonic()))
+        except IndexBroken:
+            raise
         except Exception:  # noqa: BLE001 - whatever it is, the other boxes' messages must go on
             if len(messages) > 1:
                 return self._commit_one_by_one(messages)
@@ -167,6 +175,10 @@ class Worker:
                 return None
             answers += some
         return answers
+
+    def _look(self, work: Callable[[float], Sequence[Answer]]) -> Sequence[Answer]:
+        """What `work` says at this moment, if disk and database let it."""
+        return self._without_fault(lambda: work(time.monotonic())) or ()
 
     def _without_fault(self, work: Callable[[], Sequence[Answer]]) -> Sequence[Answer] | None:
         """Do `work` as often as it takes while disk or database refuse; None when told to stop meanwhile."""
@@ -227,6 +239,9 @@ class Worker:
                 self._changed.notify_all()
             return
         self._on_ready()
+        self._subscribed.set()
+        with self._changed:
+            self._changed.notify_all()
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         if message.qos != 1:
