@@ -292,8 +292,10 @@ class Ingest:
             transaction.remove_files(lost)
 
     def _manifests(self, which: Which, have: frozenset[Place]) -> Sequence[Judged]:
-        """Every manifest of the box for this recording. Only good ones were kept; one whose key has lost the trust
-        meanwhile, or whose bytes are lost, waits until the box sends it again.
+        """Every manifest of the box for this recording.
+
+        Only good ones were kept; one whose key has lost the trust meanwhile, or whose bytes are lost, waits until the
+        box sends it again.
         """
         found = []
         for place in sorted(place for place in have if place.name == MANIFEST):
