@@ -11,7 +11,6 @@ takes the folder away. A write that is under way at that moment ends in the fold
 
 from __future__ import annotations
 
-import errno
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from handschlag.adapters.spool.folders import Folders
 from handschlag.adapters.spool.jobs import Jobs
 from handschlag.adapters.spool.names import in_sending_order, is_file
 from handschlag.core.events import (
+    DiskFailed,
     FileDurable,
     FilesListed,
     FolderFound,
@@ -128,7 +128,7 @@ class DiskSpool:
         if recording in self._running:
             return
         if self._folders.of(recording).exists() or self._folders.gone(recording).exists():
-            self._jobs.do(recording, "opening", partial(_refuse, errno.EEXIST))
+            self._tell("opening: EEXIST", recording)
             return
         sealer = Sealer.begin(
             box=self._identity.box,
@@ -168,7 +168,8 @@ class DiskSpool:
     def close_recording(self, closing: Closing) -> None:
         """Write last details, clip lists and manifest; the key is wiped before this returns.
 
-        Raises NotConfirmed when the recording's keys were never asked for. One that is not open is no error.
+        Raises NotConfirmed when the recording's keys were never asked for. One that is not open is no error; DiskFailed
+        when the manifest would say something that no reader takes.
         """
         running = self._running.get(closing.recording)
         if running is None or running.closing:
@@ -188,8 +189,7 @@ class DiskSpool:
             closing.ledger_hash,
             closing.gaps,
         )
-        for name, data in self._last_files(closing.recording, contents, ending).items():
-            self._write(running, name, data)
+        self._jobs.at_once(closing.recording, "closing", partial(self._write_last, running, contents, ending))
 
     def destroy(self, recording: str) -> None:
         """Wipe the key and drop what waits, now; then take the folder away durably."""
@@ -270,8 +270,15 @@ class DiskSpool:
             running.waiting.append((name, data))
         self._jobs.do(running.recording, name, partial(self._write_waiting, running))
 
+    def _write_last(self, running: _Running, contents: Contents, ending: Ending) -> None:
+        for name, data in self._last_files(running.recording, contents, ending).items():
+            self._write(running, name, data)
+
     def _last_files(self, recording: str, contents: Contents, ending: Ending) -> dict[str, bytes]:
         return last_files(recording, contents, ending, self._identity, self._clock)
+
+    def _tell(self, what: str, recording: str) -> None:
+        self._post(DiskFailed(self._clock.mono(), what=what, recording=recording))
 
     # --- on the worker
 
@@ -333,7 +340,8 @@ class DiskSpool:
     def _finish(self, recording: str, consent: ConsentRecord | None, ledger_seq: int, ledger_hash: str) -> None:
         folder = self._folders.of(recording)
         if consent is None:
-            raise SealingError(f"recording {recording}: the ledger knows no consent to it")
+            self._tell("finishing: no consent in the ledger", recording)
+            return
         if (folder / MANIFEST).exists():
             self._closed_before(recording, folder)
             return
@@ -396,7 +404,3 @@ def _whose(head: Path) -> tuple[str, int]:
     except (FileNotFoundError, SealingError):
         return "", 0
     return found.boot, found.seizure
-
-
-def _refuse(code: int) -> None:
-    raise OSError(code, "refused")

@@ -70,8 +70,8 @@ class Jobs:
             self._tell(job, "damaged")
         except OSError as error:
             self._tell(job, errno.errorcode.get(error.errno or 0, "EIO"))
-            # What is not there will not be there the next time either.
-            return isinstance(error, FileNotFoundError)
+            # What is missing, or is there already, will be so the next time, too.
+            return isinstance(error, FileNotFoundError | FileExistsError)
         return True
 
     def _tell(self, job: _Job, why: str) -> None:
