@@ -134,7 +134,8 @@ class Ingest:
                 answers.append(self._progress_or_stored(which, now))  # another worker took something in
                 continue
             for judged in self._manifests(which, have):
-                missing = {place.name for place in self._wanted(judged, have) - have}
+                wanted = self._wanted(judged, have)
+                missing = {place.name for place in wanted - self._have(which)}  # looked at again: some may be lost
                 if missing:
                     answers.append(self._clerk.incomplete(which, judged.place.sha256, missing))
         return answers
