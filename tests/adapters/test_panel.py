@@ -115,6 +115,13 @@ def test_a_lost_edge_is_found_by_looking(bench: Bench) -> None:
     bench.inbox.until(lambda: [edge.down for edge in bench.inbox.of(ButtonMoved)] == [True, False])
 
 
+def test_a_press_that_is_over_when_its_edge_arrives(bench: Bench) -> None:
+    """A late edge still counts: down as the kernel said, and up as it is found."""
+    bench.panel.start(bench.inbox.post)
+    bench.panel._edge_down()
+    assert [edge.down for edge in bench.inbox.of(ButtonMoved)] == [True, False]
+
+
 def test_a_button_held_at_the_start_is_told(bench: Bench) -> None:
     """A button that is down when the panel starts is reported as down."""
     bench.pin(BUTTON).drive_low()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import serial
 
+from handschlag.adapters import tap as tap_module
 from handschlag.adapters.tap import SerialTap
 from handschlag.core.events import LineTold, PlayConnected, TapGone, TapHello
 from handschlag.core.tap_protocol import encode
@@ -150,15 +154,39 @@ def test_close_bypasses(bench: Bench) -> None:
     bench.until(lambda: bench.tap.bypass)
 
 
-def test_a_port_that_never_was(tmp_path: Path) -> None:
-    """A missing port is told once, by name, and breaks nothing."""
+def test_a_port_that_never_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing port is told once, by name, however often it is tried, and breaks nothing."""
+    tries: list[str] = []
+    really = serial.Serial
+
+    def counted(port: str, *args: Any, **options: Any) -> serial.Serial:
+        tries.append(port)
+        return really(port, *args, **options)
+
+    monkeypatch.setattr(serial, "Serial", counted)
+    monkeypatch.setattr(tap_module, "REOPEN_S", 0.01)
     inbox = Inbox()
     line = SerialTap(str(tmp_path / "nothing"))
     line.start(inbox.post)
-    inbox.until(lambda: bool(inbox.of(TapGone)))
+    inbox.until(lambda: len(tries) > 5)
     line.ping()
     line.close()
     assert [gone.why for gone in inbox.of(TapGone)] == [f"{tmp_path}/nothing: No such file or directory"]
+
+
+def test_a_bypass_overtakes_what_waits(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the port full and the queue full, the bypass of a closing box still comes, right after the line begun."""
+    bench.meet()
+    for _ in range(5000):
+        bench.line.connect_play(on=False, ms=0)
+    assert bench.line.lines_dropped > 0
+    monkeypatch.setattr(tap_module, "GOODBYE_S", 20.0)
+    closing = threading.Thread(target=bench.line.close)
+    closing.start()
+    bench.line._thread.join(0.2)  # the port takes nothing yet: the thread must not have given up
+    bench.until(lambda: bench.tap.bypass)
+    closing.join()
+    assert bench.tap.parser.counts.bad_crc == bench.tap.parser.counts.malformed == 0
 
 
 def test_a_tap_that_reads_nothing_never_blocks_the_caller(bench: Bench) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from types import SimpleNamespace
+from typing import Any, Self
 
 import pytest
 
+from handschlag.adapters import uplink as uplink_module
 from handschlag.adapters.uplink import BadUplink, MqttUplink, TlsFiles
 from handschlag.core.events import Connected, Disconnected, FileSent, Progressed, SendFailed
 from handschlag.sim.uplink import SimArchive
@@ -309,6 +313,32 @@ def test_tls_with_client_certificates(tmp_path: Path) -> None:
         box.inbox.until(lambda: len(box.inbox.of(FileSent)) == 20)
 
 
+def test_what_tls_holds_back_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packets that came in one TLS record with others are read before the box waits for the next record."""
+    waits: list[float] = []
+    really = select.select
+
+    def watched(reading: list[Any], writing: list[Any], failing: list[Any], timeout: float) -> Any:
+        if isinstance(reading[0], ssl.SSLSocket) and reading[0].pending():
+            waits.append(timeout)
+        return really(reading, writing, failing, timeout)
+
+    made = make_certificates(tmp_path, BOX)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(made.certificate("broker"), made.key("broker"))
+    topic = f"handschlag/1/{BOX}/down/receipt".encode()
+    body = len(topic).to_bytes(2, "big") + topic + b"\x00" + b"forged"
+    receipts = 20 * (b"\x30" + bytes([len(body)]) + body)
+    monkeypatch.setattr(uplink_module, "select", SimpleNamespace(select=watched))
+    tls = TlsFiles(made.ca, made.certificate(BOX), made.key(BOX))
+    with (
+        StubBroker(receive_maximum=3, tls=server, after_suback=receipts) as stub,
+        boxed(Box(stub.port, tls=tls)) as box,
+    ):
+        box.inbox.until(lambda: box.uplink.counts.forged == 20)
+    assert set(waits) == {0.0}
+
+
 def test_a_strangers_broker_is_refused(tmp_path: Path) -> None:
     """A broker whose certificate another authority signed gets nothing from the box."""
     made = make_certificates(tmp_path / "ours", BOX)
@@ -398,7 +428,16 @@ class DeafBroker:
 class StubBroker:
     """Just enough of MQTT 5 to withhold acknowledgements: CONNACK with Receive Maximum, SUBACK, counted PUBLISHes."""
 
-    def __init__(self, receive_maximum: int, *, acknowledge_state: bool = False) -> None:
+    def __init__(
+        self,
+        receive_maximum: int,
+        *,
+        acknowledge_state: bool = False,
+        tls: ssl.SSLContext | None = None,
+        after_suback: bytes = b"",
+    ) -> None:
+        self._tls = tls
+        self._after_suback = after_suback
         self._receive_maximum = receive_maximum
         self._acknowledge_state = acknowledge_state
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -439,6 +478,8 @@ class StubBroker:
 
     def _run(self) -> None:
         connection, _ = self._listener.accept()
+        if self._tls is not None:
+            connection = self._tls.wrap_socket(connection, server_side=True)
         self._connection = connection
         self._listener.close()
         with connection, contextlib.suppress(OSError, EOFError):
@@ -451,7 +492,7 @@ class StubBroker:
         if kind == 0x10:  # CONNECT
             connection.sendall(b"\x20\x06\x00\x00\x03\x21" + self._receive_maximum.to_bytes(2, "big"))
         elif kind == 0x80:  # SUBSCRIBE
-            connection.sendall(b"\x90\x04" + body[:2] + b"\x00\x01")
+            connection.sendall(b"\x90\x04" + body[:2] + b"\x00\x01" + self._after_suback)
         elif kind == 0x30:  # PUBLISH
             topic_length = int.from_bytes(body[:2], "big")
             mid = int.from_bytes(body[2 + topic_length : 4 + topic_length], "big")

@@ -3,7 +3,8 @@
 One thread owns the port: it opens it, reads, posts what it heard, and opens it again when it has gone, for ever.
 Sending happens in the caller's thread without blocking, so that a command is in the kernel before the caller goes on;
 what the kernel does not take at once waits in a short queue that the thread empties. A full queue drops the line: the
-core repeats what matters, and the tap falls back to bypass by itself when nothing reaches it.
+core repeats what matters, and the tap falls back to bypass by itself when nothing reaches it. A bypass never waits: it
+takes the place of everything in the queue.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ REOPEN_S = 0.5
 
 QUEUE_BYTES = 2048
 """What may wait for the port: about 60 lines, 0.2 s at 115200 baud."""
+
+GOODBYE_S = 1.0
+"""How long closing waits for the port to take the bypass."""
 
 _READ_BYTES = 4096
 
@@ -68,7 +72,7 @@ class SerialTap:
     def path(self, *, bypass: bool) -> None:
         """Bypass the sense element, or take it into the line."""
         with self._lock:
-            self._send(self._talk.path(bypass=bypass))
+            self._send(self._talk.path(bypass=bypass), overtakes=bypass)
 
     def connect_play(self, *, on: bool, ms: int) -> None:
         """Connect the play transformer for at most `ms`; answered by `PlayConnected` when `on`."""
@@ -82,7 +86,7 @@ class SerialTap:
         with self._lock:
             if self._closing:
                 return
-            self._send(self._talk.path(bypass=True))
+            self._send(self._talk.path(bypass=True), overtakes=True)
             self._closing = True
         self._wake()
         if self._thread.ident is not None:
@@ -92,10 +96,12 @@ class SerialTap:
             os.close(self._wake_r)
             os.close(self._wake_w)
 
-    def _send(self, line: bytes) -> bool:
-        """Write or queue a line; the caller holds the lock."""
+    def _send(self, line: bytes, *, overtakes: bool = False) -> bool:
+        """Write or queue a line, `overtakes` in place of all that still waits; the caller holds the lock."""
         if self._serial is None or self._closing:
             return False
+        if overtakes:
+            del self._waiting[self._waiting.find(b"\n") + 1 :]  # a line that has begun is finished
         if len(self._waiting) + len(line) > QUEUE_BYTES:
             self.lines_dropped += 1
             return False
@@ -161,7 +167,7 @@ class SerialTap:
                 self._post(event)
 
     def _drain(self, port: serial.Serial) -> None:
-        until = time.monotonic() + 1.0
+        until = time.monotonic() + GOODBYE_S
         while self._waiting and (left := until - time.monotonic()) > 0:
             select.select([], [port], [], left)
             with self._lock:
