@@ -356,8 +356,10 @@ class Judge:
                 known.ended_ticket = effect.ticket
                 if effect.kind == "withdrawn":
                     self.barred.add(known.identity)
-            case "refused" if effect.fields.get("why") == "staff":
-                self.barred.add(self.line.identity())
+            case "refused":
+                self._new_ground()
+                if effect.fields["why"] == "staff":
+                    self.barred.add(self.line.identity())
             case _:
                 pass
 

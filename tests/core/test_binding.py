@@ -251,6 +251,19 @@ def test_a_call_whose_beginning_was_not_seen_is_not_recorded() -> None:
     world.record_by_key()
 
 
+def test_a_tap_that_counts_backwards_proves_no_new_call() -> None:
+    """Seizure 1, 0, 1 again: neither is asked; consent is bound to a number that must be fresh."""
+    world = World().start()
+    world.record_by_key()
+    world.feed(ev.LineTold(world.now, off_hook=True, ring=False, seizure=0))
+    for _ in range(2):
+        world.wait(3.0)
+        world.press()
+        world.key("1")
+    assert len(world.records("asked")) == 1
+    assert len(world.did(do.StartCapture)) == 1
+
+
 # --- emergency
 
 
@@ -315,6 +328,18 @@ def test_dialling_112_silences_a_question_that_was_asked_too_early() -> None:
     world.wait(1.0)
     assert len(world.did(do.Play)) == count
     assert not world.records("granted")
+
+
+def test_an_emergency_call_stays_silent_when_what_was_recorded_before_is_withdrawn() -> None:
+    """A 9 takes the recording back without a word."""
+    world = World(way=Way.ORAL).start()
+    taken = world.record_by_word()
+    world.dial("112")
+    sounds = len(world.sounds())
+    world.key("9")
+    world.wait(3.0)
+    assert [d.recording for d in world.did(do.DestroyRecording)] == [taken]
+    assert len(world.sounds()) == sounds
 
 
 @pytest.mark.parametrize("number", ["11", "1120", "030112", "1111", "0049112", "211"])

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from handschlag.core.effects import Effect, Record, Value, WakeAt
-from handschlag.core.state import Call, CallState, Phase, Seizure
+from handschlag.core.state import Bar, Call, CallState, Phase, Seizure
 
 
 class Draft:
@@ -27,7 +27,9 @@ class Draft:
         self.state = replace(self.state, **changes)
 
     def put_call(self, **changes: Any) -> None:
-        """Change fields of the running call."""
+        """Change fields of the running call; an emergency call stays one, whatever happens in it."""
+        if self.call.bar is Bar.EMERGENCY:
+            changes.pop("bar", None)
         self.put(call=replace(self.call, **changes))
 
     @property

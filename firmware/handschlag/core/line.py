@@ -87,8 +87,10 @@ def _begin_call(d: Draft, seizure: Seizure, *, seen: bool) -> None:
         d.put(call=last)  # the tap was silent for a while: the same call goes on, asked once is asked
     else:
         incoming = d.state.rang_at is not None and d.at - d.state.rang_at <= RING_TO_ANSWER_S
-        d.put(call=Call(seizure, d.at, incoming, bar=None if seen else Bar.RESTARTED))
+        new = seen and seizure.number > d.state.line.newest  # a tap that counts backwards proves no new call
+        d.put(call=Call(seizure, d.at, incoming, bar=None if new else Bar.UNSEEN))
         _forget_digits(d)
+    d.put(line=replace(d.state.line, newest=max(d.state.line.newest, seizure.number)))
     if d.state.private and d.call.bar is not Bar.EMERGENCY:
         d.put_call(bar=Bar.PRIVATE, outcome="private")
     d.put(rang_at=None)

@@ -43,7 +43,7 @@ class Bar(StrEnum):
     STAFF = "staff"  # the employee held the button
     WITHDRAWN = "withdrawn"
     ENDED = "ended"  # busy or dial tone, or silence: the conversation is over, the handset still off
-    RESTARTED = "restarted"  # box or tap started in the middle of this call: what was dialled is not known
+    UNSEEN = "unseen"  # its beginning was not seen: what was dialled, and whether it was asked, is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Seizure:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What the tap said last. `dial_is_far` is None until a dial tone was heard."""
+    """What the tap said last. `newest` is the highest seizure so far; `dial_is_far` is None until a dial tone came."""
 
     known: bool = False
     off_hook: bool = False
@@ -65,6 +65,7 @@ class Line:
     tap_serial: str = ""
     audio: TapAudio = TapAudio.MIX
     seizure: int = 0
+    newest: int = -1
     dial_is_far: bool | None = None
 
 
