@@ -330,7 +330,7 @@ class Judge:
             case _:
                 pass
 
-    def _record(self, effect: do.Record, entry: Entry) -> None:
+    def _record(self, effect: do.Record, entry: Entry) -> None:  # noqa: C901 - one branch for each kind of entry
         name = str(effect.fields.get("recording", ""))
         known = self.recordings.get(name)
         match effect.kind:

@@ -8,7 +8,7 @@ for revocations and ledger lines, which outlive the recordings and contain nothi
 
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -378,9 +378,12 @@ class Index:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return cls(f"sqlite:///{folder / 'index.sqlite'}")
 
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self) -> AbstractContextManager[Transaction]:
         """One transaction: durable when the block is left, undone when it raises."""
+        return self._transaction()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
         try:
             with self._engine.begin() as connection:
                 yield Transaction(connection)

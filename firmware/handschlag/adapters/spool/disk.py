@@ -177,19 +177,10 @@ class DiskSpool:
         if KEYS not in running.files:
             raise NotConfirmed(f"recording {closing.recording}: has no keys.json; confirm it first, or destroy it")
         running.closing = True
-        self._write(running, details_name(1), running.sealer.details(1, closing.personal))
-        running.sealer.wipe()
-        contents = Contents(running.files, running.clips, tuple(map(kid, self._identity.recipients)))
-        ending = Ending(
-            closing.ended,
-            closing.closed_at,
-            closing.clock,
-            closing.consent,
-            closing.ledger_seq,
-            closing.ledger_hash,
-            closing.gaps,
-        )
-        self._jobs.at_once(closing.recording, "closing", partial(self._write_last, running, contents, ending))
+        try:
+            self._jobs.at_once(closing.recording, "closing", partial(self._write_last, running, closing))
+        finally:
+            running.sealer.wipe()
 
     def destroy(self, recording: str) -> None:
         """Wipe the key and drop what waits, now; then take the folder away durably."""
@@ -270,8 +261,22 @@ class DiskSpool:
             running.waiting.append((name, data))
         self._jobs.do(running.recording, name, partial(self._write_waiting, running))
 
-    def _write_last(self, running: _Running, contents: Contents, ending: Ending) -> None:
-        for name, data in self._last_files(running.recording, contents, ending).items():
+    def _write_last(self, running: _Running, closing: Closing) -> None:
+        """Details, lists and manifest; all are made before the first is written, or none is."""
+        details = running.sealer.details(1, closing.personal)
+        files = {**running.files, details_name(1): sha256_hex(details)}
+        contents = Contents(files, running.clips, tuple(map(kid, self._identity.recipients)))
+        ending = Ending(
+            closing.ended,
+            closing.closed_at,
+            closing.clock,
+            closing.consent,
+            closing.ledger_seq,
+            closing.ledger_hash,
+            closing.gaps,
+        )
+        last = self._last_files(running.recording, contents, ending)
+        for name, data in {details_name(1): details, **last}.items():
             self._write(running, name, data)
 
     def _last_files(self, recording: str, contents: Contents, ending: Ending) -> dict[str, bytes]:
