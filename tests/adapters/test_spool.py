@@ -249,7 +249,7 @@ def test_what_no_manifest_may_say_is_told_and_the_key_is_wiped(bench: Bench) -> 
     assert bench.failures() == ["closing: damaged"]
     assert "details.1" not in bench.durable()
     with pytest.raises(Wiped):
-        sealer.keys([])
+        sealer.clip(9, 9 * CLIP, CLIP, b"fLaC")
 
 
 def test_a_recording_is_never_opened_again(bench: Bench) -> None:

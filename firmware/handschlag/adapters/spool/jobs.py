@@ -32,6 +32,7 @@ class Jobs:
         self._post = post
         self._clock = clock
         self._undone: list[_Job] = []
+        self._closed = False
 
     def do(self, recording: str, what: str, act: Callable[[], None]) -> None:
         """Do `act` after what was given before; `what` names it, without content, should it fail."""
@@ -43,8 +44,10 @@ class Jobs:
         self._done(_Job(recording, what, act))
 
     def close(self) -> None:
-        """Try what is undone a last time, and end the worker."""
-        self.do("", "closing", lambda: None)
+        """Try what is undone a last time, and end the worker; a second time is no error."""
+        if not self._closed:
+            self._closed = True
+            self.do("", "ending", lambda: None)
         self._worker.close()
 
     def _turn(self, newest: _Job) -> None:
