@@ -72,7 +72,7 @@ def test_a_long_recording_with_two_lists_is_stored(desk: Desk, tmp_path: Path) -
     _assert_kept(desk, LONG, tmp_path / "out")
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_order_repetition_rubbish_and_restarts_change_nothing(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handschlag.sealing.ledger import LedgerPosition, line_hash, next_line
@@ -54,6 +54,7 @@ def test_behind_a_gap_nothing_is_answered_until_it_closes(desk: Desk) -> None:
     assert _heads(desk.take(_up(2, LINES[1:2]))) == [12]
 
 
+@settings(max_examples=30)
 @given(cuts=st.sets(st.integers(1, 11)), data=st.data())
 def test_any_order_of_batches_gives_the_whole_ledger(
     tmp_path_factory: pytest.TempPathFactory, cuts: set[int], data: st.DataObject

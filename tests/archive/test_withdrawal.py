@@ -52,7 +52,7 @@ def test_a_withdrawal_destroys_at_every_moment_before_the_receipt(desk: Desk, be
     _assert_gone(desk)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_a_withdrawal_goes_before_everything_else_of_its_group(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
