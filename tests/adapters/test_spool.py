@@ -454,6 +454,18 @@ def test_a_damaged_clip_becomes_a_gap_and_is_kept_aside(bench: Bench, damage: by
     assert (bench.data / "aside" / f"{ONE}.000001.clip").read_bytes() == damage
 
 
+def test_a_clip_under_another_clips_name_is_damaged(bench: Bench) -> None:
+    """A whole clip whose name says another index is no part of the recording, even where it would fit the order."""
+    spool = bench.spool()
+    bench.record(spool, clips=3)
+    spool.close()
+    (bench.folder() / "000002.clip").rename(bench.folder() / "000007.clip")
+    bench.consented()
+    bench.spool().finish_interrupted(ONE, ledger_seq=7, ledger_hash="cd" * 32)
+    assert bench.verdict().ok, bench.verdict().wrong
+    assert (bench.data / "aside" / f"{ONE}.000007.clip").exists()
+
+
 def test_a_missing_clip_becomes_a_gap(bench: Bench) -> None:
     """A hole that nobody reported is named by the manifest all the same."""
     spool = bench.spool()
