@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -233,6 +233,3 @@ class Bench:
         """Every file below the data folder."""
         paths = sorted(path for path in self.data.rglob("*") if path.is_file())
         return {str(path.relative_to(self.data)): path.read_bytes() for path in paths}
-
-
-Fail = Callable[[Operation], None]
