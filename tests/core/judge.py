@@ -122,6 +122,7 @@ class Judge:
         self.emergency: tuple[str, int] | None = None
         self.private = False
         self.barred: set[tuple[str, int]] = set()
+        self.refused: set[tuple[str, int]] = set()
         self.asked: set[tuple[str, int]] = set()
         self.doubt = False  # something ended the call's certainty since the last grant
         self.now = 0.0
@@ -194,6 +195,7 @@ class Judge:
             case ev.Flashed() if line.off_hook:
                 self.digits = ""
                 self.asked.discard(line.identity())
+                self.refused.discard(line.identity())  # somebody else may be on the line now
                 return self._ended("flash")
             case ev.Pulsed():
                 return self._digit(event.digit)
@@ -250,7 +252,7 @@ class Judge:
             elif event.key not in {"1", "2"} and event.start <= question.closes_at:
                 self.question = None
                 self.yes = None
-                self.barred.add(self.line.identity())
+                self.refused.add(self.line.identity())
         if event.final and leg is not Leg.FAR:
             stop = self._digit(event.key) or stop
         return stop
@@ -330,36 +332,40 @@ class Judge:
             case _:
                 pass
 
-    def _record(self, effect: do.Record, entry: Entry) -> None:  # noqa: C901 - one branch for each kind of entry
+    def _record(self, effect: do.Record, entry: Entry) -> None:
         name = str(effect.fields.get("recording", ""))
-        known = self.recordings.get(name)
+        here = self.line.identity()
         match effect.kind:
             case "granted":
                 self._granted(effect, entry, name)
             case "asked":
-                here = self.line.identity()
                 assert here not in self.asked, "one question for each seizure"
                 self.asked.add(here)
                 self.count("asked")
-            case "confirmed" if known is not None:
-                self._confirmed(known, effect, entry)
             case "private":
                 self.private = bool(effect.fields["on"])
-            case "closed" if known is not None:
-                assert known.closed, "`closed` is written when the manifest is durable"
-                known.closed_ticket = effect.ticket
-            case "withdrawn" | "destroyed" if known is not None:
-                if known.captured:
-                    assert known.gone or isinstance(entry.event, ev.DiskFailed), (
-                        "restricting is written down afterwards"
-                    )
-                known.ended_ticket = effect.ticket
-                if effect.kind == "withdrawn":
-                    self.barred.add(known.identity)
             case "refused":
                 self._new_ground()
                 if effect.fields["why"] == "staff":
-                    self.barred.add(self.line.identity())
+                    self.barred.add(here)
+            case _ if name in self.recordings:
+                self._record_of(self.recordings[name], effect, entry)
+            case _:
+                pass
+
+    def _record_of(self, recording: Recording, effect: do.Record, entry: Entry) -> None:
+        match effect.kind:
+            case "confirmed":
+                self._confirmed(recording, effect, entry)
+            case "closed":
+                assert recording.closed, "`closed` is written when the manifest is durable"
+                recording.closed_ticket = effect.ticket
+            case "withdrawn" | "destroyed":
+                late = recording.gone or isinstance(entry.event, ev.DiskFailed) or not recording.captured
+                assert late, "restricting is written down afterwards"
+                recording.ended_ticket = effect.ticket
+                if effect.kind == "withdrawn":
+                    self.barred.add(recording.identity)
             case _:
                 pass
 
@@ -370,7 +376,7 @@ class Judge:
         assert not self.line.ring, "consent needs a call"
         assert self.now - self.line.told_at <= 3.0 + EPS, "the line is unknown"
         assert not self.private, "private mode"
-        assert here not in self.barred, "refused or withdrawn before"
+        assert here not in self.barred | self.refused, "refused or withdrawn before"
         assert self.emergency != here, "an emergency call"
         assert self.capturing is None, "one recording at a time"
         assert (effect.fields["tap_boot"], effect.fields["seizure"]) == here, "bound to this seizure"

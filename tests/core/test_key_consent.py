@@ -108,6 +108,18 @@ def test_a_ledger_that_stays_silent_records_nothing() -> None:
     assert not world.did(do.StartCapture)
 
 
+def test_only_the_entry_of_this_very_yes_starts_capture() -> None:
+    """Other entries that become durable meanwhile (the question's, a clock's) permit nothing."""
+    world = window()
+    world.adapters.ledger_s = 2.0
+    world.key("1")
+    for ticket in (0, 1, world.records("asked")[0].ticket, world.records("granted")[0].ticket + 2):
+        world.feed(ev.EntryDurable(world.now, ticket, 3, "h"))
+    world.wait(0.5)
+    assert not world.did(do.OpenRecording)
+    assert not world.did(do.StartCapture)
+
+
 def test_a_ledger_that_fails_records_nothing() -> None:
     """A failing ledger: not recorded, said on the lamp."""
     world = window()

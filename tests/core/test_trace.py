@@ -115,6 +115,61 @@ def a_yes_by_key(w: World) -> None:
     w.wait(0.6)
 
 
+def an_answer(key: str, leg: Leg, after_s: float, held_s: float) -> Act:
+    """Asked, and answered some time after the announcement began: before the mark, in the window, after it."""
+
+    def act(w: World) -> None:
+        if not w.line.off_hook:
+            w.lift()
+        w.wait(1.5)
+        w.ask()
+        w.wait(after_s)
+        w.key(key, leg, held_s)
+        w.wait(0.6)
+
+    return act
+
+
+def a_hasty_confirmation(w: World) -> None:
+    """Both have spoken, but it is not 4 s yet."""
+    if not w.line.off_hook:
+        w.lift()
+    w.wait(1.5)
+    w.press()
+    w.wait(1.1)
+    w.speak(Leg.NEAR, 0.4)
+    w.speak(Leg.FAR, 0.4)
+    w.press(0.1)
+    w.wait(0.5)
+
+
+def a_silent_tap(w: World) -> None:
+    """The reports stay away for longer than 3 s."""
+    w.adapters.tap_talks = False
+    w.wait(4.5)
+    w.adapters.tap_talks = True
+    w.wait(1.0)
+
+
+def a_hold_over_the_hang_up(w: World) -> None:
+    """The handset goes down while the button is held."""
+    w.edge(down=True)
+    w.wait(0.4)
+    w.hang_up()
+    w.wait(0.6)
+    w.edge(down=False)
+    w.wait(0.1)
+
+
+def a_slow_ledger(w: World) -> None:
+    """A yes whose entry takes its time, while an older entry is told durable."""
+    w.adapters.ledger_s = 2.5
+    a_yes_by_key(w)
+    w.feed(ev.EntryDurable(w.now, 2, 1, "h"))
+    w.wait(0.3)
+    w.adapters.ledger_s = 0.005
+
+
 def a_spoken_yes(w: World) -> None:
     """Pressed, repeated, and almost confirmed."""
     if not w.line.off_hook:
@@ -199,10 +254,23 @@ OPENINGS: st.SearchStrategy[Act] = st.one_of(
 )
 
 
-TURNS: st.SearchStrategy[Act] = st.sampled_from(
+ANSWERS = st.builds(
+    an_answer,
+    st.sampled_from("1112"),
+    st.sampled_from(Leg),
+    st.sampled_from([1.0, 8.8, 9.2, 13.0, 19.9, 20.05]),
+    st.sampled_from([0.15, 0.15, 0.055, 0.06]),
+)
+
+TURNS: st.SearchStrategy[Act] = ANSWERS | st.sampled_from(
     [
         a_key("9", Leg.FAR, 0.15),
         a_key("9", Leg.UNCERTAIN, 0.4),
+        a_key("9", Leg.NEAR, 0.2),
+        a_hasty_confirmation,
+        a_silent_tap,
+        a_hold_over_the_hang_up,
+        a_slow_ledger,
         a_press(2.2),
         a_press(0.15),
         a_confirmed_yes,
