@@ -1,11 +1,44 @@
 """What the archive's tests share."""
 
-from collections.abc import Iterator
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.archive.desk import Desk
+
+Folders = Callable[[], Path]
+"""Each call gives a fresh folder."""
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A fresh folder in memory where there is one: these tests sync after every step, and a disk would be waited for.
+
+    What a sync is for cannot be seen from a running system anyway; the order of the operations is tested instead.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of a random name is made in it
+    place = memory if os.access(memory, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="handschlag-archive-", dir=place))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    """Fresh folders for tests that start over many times."""
+    numbers = itertools.count()
+
+    def fresh() -> Path:
+        folder = tmp_path / f"again-{next(numbers)}"
+        folder.mkdir()
+        return folder
+
+    return fresh
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from handschlag.sealing.revoke import sign_revoke
 from handschlag_archive import store
 from handschlag_archive.index import State
 from handschlag_archive.ingest import Message
+from tests.archive.conftest import Folders
 from tests.archive.desk import Desk, PowerCut, all_up, up
 from tests.sealing.builder import AT, BOX, BOX_KEY, RECORDING, LedgerBuilder, build
 
@@ -47,12 +48,10 @@ def _assert_true(desk: Desk, receipts: list[Receipt]) -> None:
 
 
 @pytest.mark.parametrize("group", [2, len(SENT)])
-def test_nothing_answered_is_lost_and_the_box_can_always_go_on(
-    tmp_path_factory: pytest.TempPathFactory, group: int
-) -> None:
+def test_nothing_answered_is_lost_and_the_box_can_always_go_on(folders: Folders, group: int) -> None:
     """Cut at every step of taking a recording in: receipts given stay true, and sending all again stores it."""
     for cut_at in itertools.count(1):
-        desk = Desk(tmp_path_factory.mktemp("cut"))
+        desk = Desk(folders())
         desk.take(up("000001.clip", b"rubbish that came first"))
         groups = [SENT[at : at + group] for at in range(0, len(SENT), group)]
         receipts, was_cut = _take_until_cut(desk, groups, cut_at)
@@ -70,10 +69,10 @@ def test_nothing_answered_is_lost_and_the_box_can_always_go_on(
 
 
 @pytest.mark.parametrize("before", [0, 3, len(SENT) - 1])
-def test_a_withdrawal_that_was_begun_is_finished(tmp_path_factory: pytest.TempPathFactory, before: int) -> None:
+def test_a_withdrawal_that_was_begun_is_finished(folders: Folders, before: int) -> None:
     """Cut at every step of a withdrawal: once the tombstone stands the next start finishes it, before any message."""
     for cut_at in itertools.count(1):
-        desk = Desk(tmp_path_factory.mktemp("cut"))
+        desk = Desk(folders())
         desk.take(*SENT[:before])
         receipts, was_cut = _take_until_cut(desk, [[REVOKE, *SENT[before:]]], cut_at)
         desk.start()
@@ -90,7 +89,7 @@ def test_a_withdrawal_that_was_begun_is_finished(tmp_path_factory: pytest.TempPa
             return
 
 
-def test_ledger_lines_that_were_answered_are_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_ledger_lines_that_were_answered_are_kept(folders: Folders) -> None:
     """Cut at every step of taking ledger lines in: the answered head is there after the cut."""
     builder = LedgerBuilder()
     for _ in range(4):
@@ -100,7 +99,7 @@ def test_ledger_lines_that_were_answered_are_kept(tmp_path_factory: pytest.TempP
         for seq, line in enumerate(builder.lines, start=1)
     ]
     for cut_at in itertools.count(1):
-        desk = Desk(tmp_path_factory.mktemp("cut"))
+        desk = Desk(folders())
         receipts, was_cut = _take_until_cut(desk, groups, cut_at)
         desk.start()
         answered = max((one.seq for one in receipts if isinstance(one, LedgerSynced)), default=0)

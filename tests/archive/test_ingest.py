@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handschlag.sealing.encoding import sha256_hex
@@ -16,6 +16,7 @@ from handschlag.sealing.verify import HeldFiles, verify_recording
 from handschlag_archive.index import State
 from handschlag_archive.ingest import Message
 from handschlag_archive.store import Place
+from tests.archive.conftest import Folders
 from tests.archive.desk import OTHER_BOX, OTHER_BOX_KEY, SETTLE_S, Desk, all_up, two_boxes, up
 from tests.sealing.builder import BOX, OTHER_RECORDING, RECORDING, Built, build
 
@@ -72,13 +73,11 @@ def test_a_long_recording_with_two_lists_is_stored(desk: Desk, tmp_path: Path) -
     _assert_kept(desk, LONG, tmp_path / "out")
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
-def test_order_repetition_rubbish_and_restarts_change_nothing(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
+def test_order_repetition_rubbish_and_restarts_change_nothing(folders: Folders, data: st.DataObject) -> None:
     """Any order, any grouping, duplicates, rubbish under every name and restarts in between: stored as sealed."""
-    folder = tmp_path_factory.mktemp("order")
+    folder = folders()
     desk = Desk(folder)
     good = all_up(BUILT.files)
     noise = data.draw(st.lists(st.sampled_from(good), max_size=6))

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handschlag.sealing.ledger import LedgerPosition, line_hash, next_line
 from handschlag.sealing.receipt import LedgerSynced, Receipt
 from handschlag_archive.ingest import Message
+from tests.archive.conftest import Folders
 from tests.archive.desk import OTHER_BOX, Desk
 from tests.sealing.builder import AT, BOOT, BOX, LedgerBuilder
 
@@ -54,13 +55,11 @@ def test_behind_a_gap_nothing_is_answered_until_it_closes(desk: Desk) -> None:
     assert _heads(desk.take(_up(2, LINES[1:2]))) == [12]
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(cuts=st.sets(st.integers(1, 11)), data=st.data())
-def test_any_order_of_batches_gives_the_whole_ledger(
-    tmp_path_factory: pytest.TempPathFactory, cuts: set[int], data: st.DataObject
-) -> None:
+def test_any_order_of_batches_gives_the_whole_ledger(folders: Folders, cuts: set[int], data: st.DataObject) -> None:
     """Batches in any order, some twice: the head is the longest unbroken beginning, at the end all of it."""
-    desk = Desk(tmp_path_factory.mktemp("ledger"))
+    desk = Desk(folders())
     batches = list(pairwise([0, *sorted(cuts), 12]))
     batches += data.draw(st.lists(st.sampled_from(batches), max_size=3))
     seen: set[int] = set()

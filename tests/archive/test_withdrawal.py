@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handschlag.sealing.keys import SigningKey
@@ -13,6 +13,7 @@ from handschlag.sealing.revoke import sign_revoke
 from handschlag_archive.index import State, Which
 from handschlag_archive.ingest import Message
 from handschlag_archive.store import Place
+from tests.archive.conftest import Folders
 from tests.archive.desk import OTHER_BOX, OTHER_BOX_KEY, SETTLE_S, CuttableStore, Desk, all_up, up
 from tests.sealing.builder import AT, BOX, BOX_KEY, OTHER_RECORDING, OWNER, RECORDING, build
 
@@ -52,13 +53,11 @@ def test_a_withdrawal_destroys_at_every_moment_before_the_receipt(desk: Desk, be
     _assert_gone(desk)
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
-def test_a_withdrawal_goes_before_everything_else_of_its_group(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
+def test_a_withdrawal_goes_before_everything_else_of_its_group(folders: Folders, data: st.DataObject) -> None:
     """Wherever it stands in a group, with whatever beside it: nothing of the group is kept, nothing is `stored`."""
-    desk = Desk(tmp_path_factory.mktemp("group"))
+    desk = Desk(folders())
     earlier = data.draw(st.integers(0, len(SENT) - 1))
     desk.take(*SENT[:earlier])
     assert _only_destroyed(desk.take(*data.draw(st.permutations([*SENT[earlier:], _revoke()]))))
