@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from handschlag.hearing import Ear
-from tests.hearing.signals import dialled, noise, on_line, silence, voice
+from handschlag_bench.hearing.signals import dialled, noise, on_line, silence, voice
 
 
 def measure(seconds: float) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handschlag.hearing import Ear, Leg, SpeechHeard
-from tests.hearing.signals import dialled, hear, noise, on_line, silence, speech_of, tones, voice
+from handschlag_bench.hearing.signals import dialled, hear, noise, on_line, silence, speech_of, tones, voice
 
 
 @pytest.mark.parametrize("km", [0.0, 2.0, 5.0])

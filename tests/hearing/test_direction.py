@@ -11,7 +11,7 @@ import pytest
 from handschlag.hearing import Calibration, Ear, KeyHeard, Leg
 from handschlag.hearing.direction import leg_of
 from handschlag.sim.line import LineModel
-from tests.hearing.signals import dialled, hear, keys_of, noise, on_line, silence, tones, voice
+from handschlag_bench.hearing.signals import dialled, hear, keys_of, noise, on_line, silence, tones, voice
 
 if TYPE_CHECKING:
     from handschlag.sim.line import Impedance

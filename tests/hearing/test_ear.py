@@ -12,7 +12,7 @@ from handschlag.hearing import Calibration, Ear, Event, HearingError, Levels
 from handschlag.hearing.legs import separate, to_int16
 from handschlag.hearing.resample import Resampler, whole
 from handschlag.sim.line import components
-from tests.hearing.signals import dialled, digits_of, hear, noise, on_line, silence, tones, voice
+from handschlag_bench.hearing.signals import dialled, digits_of, hear, noise, on_line, silence, tones, voice
 
 
 def _scene() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

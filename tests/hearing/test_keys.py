@@ -7,7 +7,7 @@ import pytest
 
 from handschlag.hearing import Ear, KeyHeard, Leg
 from handschlag.sim.line import dbm0
-from tests.hearing.signals import (
+from handschlag_bench.hearing.signals import (
     KEYS,
     dialled,
     digits_of,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handschlag.hearing import SpeechHeard, ToneHeard
-from tests.hearing.signals import dialled, hear, noise, on_line, silence, speech_of, tones, tones_of, voice
+from handschlag_bench.hearing.signals import dialled, hear, noise, on_line, silence, speech_of, tones, tones_of, voice
 
 
 def _cadence(
