@@ -1,28 +1,26 @@
-"""`python -m handschlag_bench NAME [--json]`, called by tools/bench."""
+"""`python -m handschlag_bench NAME [...]`, called by tools/bench."""
 
-import sys
-
-import msgspec
+import argparse
 
 from handschlag_bench import box
-from handschlag_bench.row import Row
-
-BENCHES = {"box": box.run}
+from handschlag_bench.hearing import command
+from handschlag_bench.show import show
 
 
 def main() -> None:
     """Run one benchmark and print its rows."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--json"]
-    if len(arguments) != 1 or arguments[0] not in BENCHES:
-        raise SystemExit(f"usage: tools/bench NAME [--json]; NAME is one of: {', '.join(BENCHES)}")
-    for row in BENCHES[arguments[0]]():
-        print(msgspec.json.encode(row).decode() if "--json" in sys.argv else _line(row), flush=True)
-
-
-def _line(row: Row) -> str:
-    beside = ", ".join(f"{name} {value:g}" for name, value in row.beside.items())
-    goal = f"goal {row.goal}" if row.goal else ""
-    return f"{row.bench:6} {row.row:34} {row.value:10.2f} {row.unit:12} {goal:14} {beside}"
+    parser = argparse.ArgumentParser(prog="tools/bench", description="Measures; each row with its goal.")
+    names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+    of_box = names.add_parser("box", help="what the live box costs")
+    of_box.add_argument("--json", action="store_true", help="one JSON object per row")
+    of_hearing = names.add_parser("hearing", help="what the detectors cost and how well they hear")
+    of_hearing.add_argument("--json", action="store_true", help="one JSON object per row")
+    command.arguments(of_hearing)
+    chosen = parser.parse_args()
+    if chosen.name == "box":
+        show(box.run(), as_json=chosen.json)
+    else:
+        command.run(chosen)
 
 
 main()
