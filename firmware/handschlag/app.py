@@ -26,9 +26,10 @@ from handschlag.core import events as ev
 from handschlag.core.box import BoxState, step
 from handschlag.core.fold import Folded
 from handschlag.core.policy import Policy
-from handschlag.hearing import Capture, Ear
+from handschlag.hearing import Capture, Ear, Quality, QualityMeter
 from handschlag.hearing.direction import leg_of
 from handschlag.hearing.events import RATE
+from handschlag.hearing.quality import clipped_runs
 from handschlag.ports import (
     Audio,
     AudioBlock,
@@ -80,6 +81,8 @@ class _Recording:
 
     consent_key_at: float | None
     capture: Capture | None = None
+    meter: QualityMeter | None = None
+    quality: Quality | None = None
     first_at: float = 0.0
     dropped: list[tuple[int, int]] = field(default_factory=list)
 
@@ -213,12 +216,14 @@ class App:
             return
         if block.lost:
             self._fill_gap(block.lost)
+        self._watch_input(block.frames)
         heard = self.ear.feed(block.frames)
         self._follow(block.at, heard.position + len(heard.legs))
         self.levels = heard.levels
         self._keep(heard)
         for event in heard.events:
             self._mask(event)
+            self._measure(event)
             told = self._told(event, block.at)
             if told is not None:
                 self._step(told)
@@ -228,7 +233,8 @@ class App:
         """The stream's positions go on over what the device lost; what is kept says so."""
         lost = min(lost, int(LONGEST_SILENCE_FILLED_S * self._rate_in))
         before = self.ear.position
-        self.ear.feed(np.zeros((lost, self.ear.channels), np.float32))
+        for event in self.ear.feed(np.zeros((lost, self.ear.channels), np.float32)).events:
+            self._measure(event)
         if (capture := self._running()) is not None:
             capture.gap(self.ear.position - before)
 
@@ -273,6 +279,9 @@ class App:
     def _running(self) -> Capture | None:
         return self._recordings[self._capturing].capture if self._capturing is not None else None
 
+    def _running_meter(self) -> QualityMeter | None:
+        return self._recordings[self._capturing].meter if self._capturing is not None else None
+
     def _keep(self, heard: hearing.Heard) -> None:
         if (capture := self._running()) is not None:
             capture.feed(heard.legs, heard.position)
@@ -285,7 +294,22 @@ class App:
         consent_key_at = recording.consent_key_at
         is_consent_key = consent_key_at is not None and self._time_of(event.start) <= consent_key_at
         if recording.capture is not None and not is_consent_key:
-            recording.capture.mask(event.start, event.end)
+            self._blank(recording, event.start, event.end)
+
+    def _blank(self, recording: _Recording, start: int, end: int) -> None:
+        if recording.capture is not None:
+            recording.capture.mask(start, end)
+        if recording.meter is not None:
+            recording.meter.mask(start, end)
+
+    def _measure(self, event: hearing.Event) -> None:
+        """Tell the quality's meter who speaks."""
+        if isinstance(event, hearing.SpeechHeard) and (meter := self._running_meter()) is not None:
+            meter.hear(event)
+
+    def _watch_input(self, frames: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
+        if (meter := self._running_meter()) is not None:
+            meter.clip_input(clipped_runs(frames))
 
     def _cut(self, undecided_since: int | None) -> None:
         capture = self._running()
@@ -295,6 +319,9 @@ class App:
     def _seal(self, recording: str, clips: list[hearing.Clip]) -> None:
         for clip in clips:
             kept = self.ports.spool.add_clip(recording, clip.index, clip.first_sample, clip.samples)
+            meter = self._recordings[recording].meter
+            if kept and meter is not None:
+                meter.feed(clip.samples, clip.first_sample)
             clip.samples.fill(0)
             self.counters.clips_sealed += kept
             self.counters.clips_dropped += not kept
@@ -304,6 +331,7 @@ class App:
     def _start_capture(self, effect: do.StartCapture) -> None:
         recording = self._recordings[effect.recording]
         recording.capture = Capture(self.ear.position, self.ear.leg_count)
+        recording.meter = QualityMeter(self.ear.leg_count, self.ear.speaking)
         recording.first_at = self._time_of(self.ear.position)
         self._capturing = effect.recording
 
@@ -313,9 +341,12 @@ class App:
             return
         undecided = self.ear.undecided_since
         if undecided is not None:
-            capture.mask(undecided, capture.position)
+            self._blank(self._recordings[effect.recording], undecided, capture.position)
         self._seal(effect.recording, capture.finish())
         capture.wipe()
+        recording = self._recordings[effect.recording]
+        if recording.meter is not None:
+            recording.quality, recording.meter = recording.meter.finish(), None
         self._capturing = None
 
     def _forget(self) -> None:
@@ -365,7 +396,9 @@ class App:
         self._forget()
 
     def _destroy(self, effect: do.DestroyRecording) -> None:
-        self._recordings.pop(effect.recording, None)
+        gone = self._recordings.pop(effect.recording, None)
+        if gone is not None and gone.meter is not None:
+            gone.meter.wipe()
         self.ports.spool.destroy(effect.recording)
 
     def _finish_interrupted(self, effect: do.FinishInterrupted) -> None:
@@ -459,5 +492,6 @@ class App:
                 "evidence": self._evidence(evidence),
                 "marks_s": [round(mark - kept.first_at, 2) for mark in effect.marks],
                 "masked": [[start, end] for start, end in masked],
+                **(kept.quality.details() if kept.quality is not None else {}),
             },
         )

@@ -1,7 +1,8 @@
-"""The command line with bad input: one line on the error output: what, where, what is allowed; and exit 2."""
+"""The command line: what it tells; and with bad input one line on the error output: what, where, what is allowed; exit 2."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import soundfile
 
 from handschlag.settings import BadSetting, load
+from handschlag_bench.hearing.signals import voice
 
 GOOD = """[box]
 name = "box-1"
@@ -127,3 +129,23 @@ def test_paper_copy_brings_the_secret_back(tmp_path: Path) -> None:
     )
     assert wrong.returncode == 2
     assert "mistyped" in wrong.stderr
+
+
+def test_hear_tells_the_quality_last(tmp_path: Path) -> None:
+    """With --quality one more line comes, the last: as JSON, or in words, in both languages."""
+    path = tmp_path / "legs.wav"
+    quiet = voice(3.0, -32.0, seed=5)
+    soundfile.write(path, np.stack([quiet, np.zeros_like(quiet)], axis=1), 8000)
+    plain = _run("hear", str(path), "--audio", "legs", "--json")
+    told = _run("hear", str(path), "--audio", "legs", "--json", "--quality")
+    assert told.returncode == 0
+    *others, last = told.stdout.splitlines()
+    assert others == plain.stdout.splitlines()
+    quality = json.loads(last)
+    assert quality["kind"] == "quality"
+    assert quality["seconds"] == 3.0
+    assert {cause["cause"] for cause in quality["causes"]} == {"quiet", "silent"}
+    assert quality["score"] == 100 - sum(cause["points"] for cause in quality["causes"])
+    words = _run("hear", str(path), "--audio", "legs", "--quality").stdout.splitlines()[-1]
+    assert f"Qualität {quality['score']}/100: Werkstatt nicht zu hören" in words
+    assert "caller quiet" in words

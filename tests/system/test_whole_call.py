@@ -13,8 +13,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from handschlag.cli.evidence import FolderFiles, audio
+from handschlag.cli.quality_words import sentences
 from handschlag.core.effects import RecLamp
 from handschlag.hearing import Ear
+from handschlag.hearing.level import LevelMeter
 from handschlag.sealing.open import open_recording
 from handschlag.sealing.verify import verify_recording
 from handschlag.sim.stories import call
@@ -148,3 +150,29 @@ def test_opened_file_plays(house: House) -> None:
     again, rate = soundfile.read(out, dtype="int16")
     assert rate == 8000
     assert again.shape[1] == 2
+
+
+def test_quality_is_sealed_with_the_recording(house: House) -> None:
+    """Opened details say how good the recording is, and the figures are those of the audio that was opened."""
+    _play(house, "boiler")
+    (folder,) = house.recordings()
+    opened = open_recording(FolderFiles(folder), house.owner.workshop(), house.trust)
+    quality, levels = opened.details[1]["quality"], opened.details[1]["levels"]
+    samples = audio(opened)
+    assert quality["seconds"] + quality["masked_s"] == pytest.approx(len(samples) / 8000, abs=0.01)
+    assert (quality["gaps"], quality["lost_s"]) == (0, 0.0)
+    assert quality["score"] > 80
+    for column, leg in enumerate(("far", "near")):
+        assert levels[leg]["speech_s"] > 1.0
+        meter = LevelMeter()
+        meter.feed(np.ascontiguousarray(samples[:, column]))
+        assert levels[leg]["level_dbov"] == pytest.approx(meter.finish().dbov, abs=5.0)  # which holds the leak, too
+    said = sentences(opened.details)
+    assert said is not None
+    assert said[1].startswith(f"Qualität {quality['score']}/100")
+
+
+def test_nothing_of_the_quality_remains_of_a_withdrawn_call(house: House) -> None:
+    """After key 9 the application holds neither the meter nor its figures."""
+    _play(house, "withdrawal")
+    assert not house.app._recordings

@@ -13,6 +13,7 @@ import soundfile
 import typer
 
 from handschlag.adapters.flac import FlacCodec
+from handschlag.cli.quality_words import sentences
 from handschlag.errors import HandschlagError
 from handschlag.sealing.keys import WorkshopKey
 from handschlag.sealing.open import Opened, open_recording
@@ -89,6 +90,8 @@ def open_(
         print(json.dumps(report))
     else:
         print(f"{out}: {seconds} s, {samples.shape[1]} legs (far, near) | Spuren (Anrufer, Werkstatt)")
+        if (said := sentences(opened.details)) is not None:
+            print(" | ".join(said))
 
 
 def audio(opened: Opened) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:

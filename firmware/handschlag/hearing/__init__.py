@@ -9,6 +9,8 @@ from handschlag.hearing.ear import Ear, Heard
 from handschlag.hearing.errors import HearingError
 from handschlag.hearing.events import Event, KeyHeard, Leg, Levels, SpeechHeard, ToneHeard
 from handschlag.hearing.legs import Calibration
+from handschlag.hearing.quality import QualityMeter
+from handschlag.hearing.score import Quality
 
 __all__ = [
     "Calibration",
@@ -21,6 +23,8 @@ __all__ = [
     "KeyHeard",
     "Leg",
     "Levels",
+    "Quality",
+    "QualityMeter",
     "SpeechHeard",
     "ToneHeard",
 ]

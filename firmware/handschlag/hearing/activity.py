@@ -148,6 +148,11 @@ class ActivityDetector:
                 events += voice.hear(active=active, first=first)
         return events
 
+    @property
+    def speaking(self) -> dict[Leg, int]:
+        """Who speaks now, and since which position."""
+        return {voice.leg: voice.start for voice in self._voices if voice.start is not None}
+
     def forget(self) -> None:
         """Drop everything held."""
         self._voices = self._quiet()

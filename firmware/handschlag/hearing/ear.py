@@ -21,7 +21,7 @@ import numpy as np
 from handschlag.hearing.activity import ActivityDetector, level_dbm0
 from handschlag.hearing.direction import FAR_FROM
 from handschlag.hearing.errors import HearingError
-from handschlag.hearing.events import Event, Levels, ToneHeard
+from handschlag.hearing.events import Event, Leg, Levels, ToneHeard
 from handschlag.hearing.fir import HIGH_PASS_DELAY, BlockFir, high_pass
 from handschlag.hearing.history import History
 from handschlag.hearing.keys import KeyDetector
@@ -116,6 +116,11 @@ class Ear:
         """Position from which a key may be in progress that is not decided yet, or whose end is not reported yet."""
         since = self._keys.undecided_since
         return None if since is None else max(since, 0)
+
+    @property
+    def speaking(self) -> dict[Leg, int]:
+        """Who speaks now, and since which position."""
+        return self._activity.speaking
 
     def feed(self, frames: NDArray[np.floating]) -> Heard:
         """Hear (n, channels) float frames, full scale ±1.0; n may be anything, also 0.
