@@ -1,4 +1,4 @@
-"""The command line: what it tells; and with bad input one line on the error output: what, where, what is allowed; exit 2."""
+"""The command line: what it tells; bad input is one line on the error output (what, where, what is allowed), exit 2."""
 
 from __future__ import annotations
 
