@@ -139,6 +139,7 @@ class App:
             attempts, reason = row.get("attempts", 0), row.get("reason", "")
             self.handle(ev.RowFound(now, recording, str(row.get("state", "")), int(attempts or 0), str(reason or "")))
         ports.spool.find(self.post)
+        ports.audio.want(blocks=self._listening)
         for start in (ports.panel.start, ports.uplink.start, ports.audio.start, ports.line.start):
             start(self.post)
 
@@ -393,6 +394,7 @@ class App:
 
     def _listen(self, effect: do.Listen) -> None:
         self._listening = effect.on
+        self.ports.audio.want(blocks=effect.on)
         self._forget()
 
     def _destroy(self, effect: do.DestroyRecording) -> None:

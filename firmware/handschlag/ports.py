@@ -102,6 +102,10 @@ class Audio(Protocol):
         """Begin to deliver blocks of 20 ms; a device that is missing is reported and looked for again."""
         ...
 
+    def want(self, *, blocks: bool) -> None:
+        """Whether anybody listens (so it is at first). While nobody does, blocks need not be delivered."""
+        ...
+
     def done(self, block: AudioBlock) -> None:
         """The block and all its effects were handled: wipe its buffer and use it again.
 

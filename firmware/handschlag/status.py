@@ -5,7 +5,7 @@ No number, no name, no digit and no audio is in here; the levels are of the mome
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from handschlag.app import App
 from handschlag.core.delivery import backlog
@@ -80,8 +80,3 @@ def status(app: App) -> Status:
         ledger_acked=delivery.ledger_acked,
         free_bytes=call.free_bytes or 0,
     )
-
-
-def as_dict(told: Status) -> dict[str, object]:
-    """For JSON."""
-    return asdict(told)

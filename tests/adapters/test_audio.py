@@ -233,6 +233,22 @@ def test_a_caller_that_lags_loses_audio_and_is_told(ear: Ear) -> None:
     assert inbox.of(AudioBlock)[7].lost >= 3 * 960
 
 
+def test_nobody_listens(ear: Ear) -> None:
+    """While no blocks are wanted none come, nothing counts as lost, and the device counts as there (P1)."""
+    ear.start()
+    ear.came()
+    ear.audio.want(blocks=False)
+    taken = ear.audio._last_block
+    ear.inbox.until(lambda: (ear.audio._last_block or 0.0) > (taken or 0.0) + 0.1)
+    before = len(ear.inbox.of(AudioBlock))
+    ear.inbox.until(lambda: (ear.audio._last_block or 0.0) > (taken or 0.0) + 0.4)
+    assert len(ear.inbox.of(AudioBlock)) == before
+    ear.audio.want(blocks=True)
+    ear.inbox.until(lambda: len(ear.inbox.of(AudioBlock)) > before)
+    assert ear.inbox.of(AudioBlock)[before].lost == 0
+    assert not ear.inbox.of(AudioGone)
+
+
 def test_a_device_that_goes_and_comes_back(pulse: Pulse, ear: Ear) -> None:
     """Gone is told once, the sound with it; the device is found again without help."""
     ear.start()

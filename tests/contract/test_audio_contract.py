@@ -122,6 +122,20 @@ def test_done_wipes_the_buffer(rig: Rig) -> None:
     assert not rig.inbox.of(AudioBlock)[0].frames.any()
 
 
+def test_sounds_play_while_nobody_listens(rig: Rig) -> None:
+    """Without a wish for blocks the line still hears every sample, and their end is told."""
+    rig.exchange(silence())
+    rig.audio.want(blocks=False)
+    rig.audio.play("short")
+    heard = np.concatenate([rig.exchange(silence()) for _ in range(3)])
+    assert np.count_nonzero(heard) == 100
+    assert [end.sound for end in rig.inbox.of(Played)] == ["short"]
+    rig.audio.want(blocks=True)
+    before = len(rig.inbox.of(AudioBlock))
+    rig.exchange(silence())
+    assert len(rig.inbox.of(AudioBlock)) == before + 1
+
+
 def test_a_sound_is_played_whole_and_its_mark_told_in_time(rig: Rig) -> None:
     """The line hears every sample once; mark and end come at their sample's time."""
     rig.exchange(silence())

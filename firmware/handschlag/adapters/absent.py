@@ -52,6 +52,9 @@ class AbsentAudio(_Absent):
         self._post = post
         post(AudioGone(self._now(), WHY))
 
+    def want(self, *, blocks: bool) -> None:
+        """None will come."""
+
     def done(self, block: AudioBlock) -> None:
         """No block ever came."""
 

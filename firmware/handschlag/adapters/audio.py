@@ -143,6 +143,7 @@ class PortAudio:
         self._pool = BlockPool(max(2, round(OUTSTANDING_S * rate / block)), block, channels)
         self._player = Player()
         self._lost = 0
+        self._wanted = True
         self._last_block: float | None = None
         self._opened: _Opened | None = None
         self._library: Any = None
@@ -160,6 +161,10 @@ class PortAudio:
         """Begin to deliver blocks of 20 ms; a device that is missing is reported and looked for again."""
         self._post = post
         self._thread.start()
+
+    def want(self, *, blocks: bool) -> None:
+        """Whether anybody listens; while nobody does, the device's frames are left where they are (P1)."""
+        self._wanted = blocks
 
     def done(self, block: AudioBlock) -> None:
         """The block was handled: wipe its buffer and use it again."""
@@ -203,6 +208,9 @@ class PortAudio:
                 self._there = True
                 self._told_gone = False
                 self._post(AudioCame(at))
+            if not self._wanted:
+                self._lost = 0
+                return
             if status.input_overflow:
                 self._lost += frames  # at least; the device does not say how many
             buffer = self._pool.take()

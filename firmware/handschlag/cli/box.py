@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import resource
 import secrets
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
+import msgspec
 import typer
 
 from handschlag import __version__
@@ -55,7 +55,7 @@ from handschlag.sealing.trust import Trust, read_trust
 from handschlag.settings import BadSetting, Loaded, load
 from handschlag.sim.audio import PipeAudio, StreamClock
 from handschlag.sim.pipe_panel import PipePanel
-from handschlag.status import as_dict, status
+from handschlag.status import status
 
 STATUS_EACH_S = 0.1
 
@@ -104,7 +104,7 @@ class Reporter:
 
     def tell(self, app: App) -> None:
         """Print one line."""
-        print(json.dumps(as_dict(status(app))), flush=True)
+        print(msgspec.json.encode(status(app)).decode(), flush=True)
 
 
 def _stop_on_signal(stop: Callable[[], None]) -> None:

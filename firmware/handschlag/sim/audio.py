@@ -114,10 +114,15 @@ class SimAudio:
         self._post: Post | None = None
         self._came = False
         self._lost = 0
+        self._wanted = True
 
     def start(self, post: Post) -> None:
         """Begin to deliver blocks of 20 ms, as they are pushed."""
         self._post = post
+
+    def want(self, *, blocks: bool) -> None:
+        """Whether anybody listens; while nobody does, what is pushed goes nowhere."""
+        self._wanted = blocks
 
     def push(self, frames: Frames) -> None:
         """The line carried (frames, channels), a whole number of blocks."""
@@ -164,6 +169,9 @@ class SimAudio:
         if not self._came:
             self._came = True
             self._tell(AudioCame(self.clock.mono()))
+        if not self._wanted:
+            self._lost = 0
+            return
         buffer = self._pool.take()
         if buffer is None:
             self._lost += len(frames)
@@ -201,6 +209,9 @@ class PipeAudio:
         self._listener.bind(os.fspath(self._path))
         self._listener.listen(1)
         self._thread.start()
+
+    def want(self, *, blocks: bool) -> None:
+        """Blocks are delivered all the same: the world waits for the answer to each, and keeps step by it."""
 
     def done(self, block: AudioBlock) -> None:
         """The block was handled: wipe it, and answer with what plays during the next one."""
