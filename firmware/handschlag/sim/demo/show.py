@@ -217,10 +217,15 @@ def _tell(
     for story, title in TITLES.items():
         console.print(f"\n[bold]{title}[/bold]")
         for words in told[story]:
-            console.print(f"  [green]✓[/green] {words}")
+            console.print(f"  [green]✓[/green] {words}", soft_wrap=True)
     kept = results[0]
-    console.print(f"\nAnhören:        {place.folder / str(kept.opened)}")
-    console.print(f"Auf der Box:    {place.folder / str(kept.spool)}")
-    console.print(f"Aus dem Archiv: {place.folder / str(kept.archive)}")
-    console.print(f"Prüfen:         handschlag verify {place.folder / str(kept.archive)} --trust {place.trust}")
-    console.print(f"Zusammenfassung {place.folder / 'summary.json'}  ({BOX}, {seconds:.0f} s)")
+    archived = place.folder / str(kept.archive)
+    for line in (
+        "",
+        f"Anhören:         {place.folder / str(kept.opened)}",
+        f"Auf der Box:     {place.folder / str(kept.spool)}",
+        f"Aus dem Archiv:  {archived}",
+        f"Prüfen:          handschlag verify {archived} --trust {place.trust}",
+        f"Zusammenfassung: {place.folder / 'summary.json'}  ({BOX}, {seconds:.0f} s)",
+    ):
+        console.print(line, soft_wrap=True)
