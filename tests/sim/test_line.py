@@ -61,7 +61,7 @@ def test_the_model_does_what_was_solved() -> None:
 def test_impedance_of_germany() -> None:
     """Z_R is 1020 Ω at direct current and about 847 Ω at 1 kHz."""
     at = impedance("Z_R", np.array([0.0, 1000.0]))
-    assert at[0] == pytest.approx(1020.0)
+    assert at[0] == pytest.approx(1020.0, abs=0.01)
     assert abs(at[1]) == pytest.approx(847.0, abs=5.0)
 
 
@@ -137,8 +137,8 @@ def test_wrong_input() -> None:
     """Impossible lines and signals that do not fit are refused with what is allowed."""
     with pytest.raises(LineError, match="0 to 20 km"):
         LineModel(cable_km=-1)
-    with pytest.raises(LineError, match="'Z_R' and '600'"):
-        LineModel(line_z="900")  # type: ignore[arg-type]
+    with pytest.raises(LineError, match="allowed are Z_R, 600, "):
+        LineModel(line_z="1200")  # type: ignore[arg-type]
     with pytest.raises(LineError, match="one length"):
         LineModel().step(np.zeros(3), np.zeros(4))
     with pytest.raises(HandschlagError, match="one length"):

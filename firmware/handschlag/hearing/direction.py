@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 FAR_FROM: Final = 0.3
 NEAR_FROM: Final = -0.3
+PART: Final = 264
+"""33 ms: what of a key is judged by itself, too."""
+CONTRADICTS: Final = {Leg.FAR: 0.0, Leg.NEAR: -0.3}
+"""A part whose cosine, counted in the direction of the leg, is not above this contradicts it: easily against far."""
 LOUDER_DB: Final = 10.0
 """Two separate channels (files only): the louder must be this much above the other."""
 
@@ -41,13 +45,38 @@ def phasors(signals: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> 
     return amplitudes
 
 
-def cosine(pair: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> float:
-    """The cosine of (2, n) voltage and current: the least clear tone's, or 0.0 when the tones disagree."""
+def cosines(pair: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> NDArray[np.float64]:
+    """Per tone, the cosine of (2, n) voltage and current."""
     voltage, current = phasors(pair, frequencies_hz)
-    power = (voltage * current.conj()).real / np.maximum(np.abs(voltage) * np.abs(current), 1e-12)
-    if np.all(power > 0.0):
-        return float(power.min())
-    return float(power.max()) if np.all(power < 0.0) else 0.0
+    ratio: NDArray[np.float64] = (voltage * current.conj()).real / np.maximum(np.abs(voltage) * np.abs(current), 1e-12)
+    return ratio
+
+
+def least_clear(of_tones: NDArray[np.float64]) -> float:
+    """The least clear tone's cosine, or 0.0 when the tones disagree."""
+    if np.all(of_tones > 0.0):
+        return float(of_tones.min())
+    return float(of_tones.max()) if np.all(of_tones < 0.0) else 0.0
+
+
+def judge(pair: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> tuple[Leg, float]:
+    """The leg that (2, n) voltage and current prove, and cos φ over their whole length.
+
+    A leg is proven by the whole, and contradicted by no part: the tones must flow the same way from the beginning to
+    the end. Where the other party's voice outlasts a key and carries its track on, the parts disagree.
+    """
+    cosine = least_clear(cosines(pair, frequencies_hz))
+    leg = leg_of(cosine)
+    if leg is Leg.UNCERTAIN:
+        return leg, cosine
+    sign = 1.0 if leg is Leg.FAR else -1.0
+    length = pair.shape[1]
+    last = max(length - PART, 0)
+    for first in (*range(0, last, PART // 2), last):
+        part = sign * cosines(pair[:, first : first + PART], frequencies_hz)
+        if part.min() <= CONTRADICTS[leg]:
+            return Leg.UNCERTAIN, cosine
+    return leg, cosine
 
 
 def louder(legs: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> tuple[Leg, float]:

@@ -50,6 +50,8 @@ BRIDGE: Final = 92  # 10 ms and what a 5 ms grid blurs
 RELEASED_AFTER: Final = 3  # hops without the tones
 HOLD: Final = 0.16  # of the decided power: 8 dB
 LOOK_AHEAD: Final = 200  # a track may have begun this much before its first hop
+PROVEN: Final = 480  # 60 ms: a leg that is proven over so much of a key stands
+JUDGED: Final = 800  # 100 ms: more of a key is not asked
 LONGEST_LOOK: Final = 900  # what a measurement goes back: 112 ms
 LONGEST_DOUBT: Final = 480  # an undecided track forgets what is older than 60 ms
 
@@ -84,6 +86,9 @@ class _Track:
     signal: int = 0
     start: int = 0
     reported: int = 0  # end in the last report
+    leg: Leg = Leg.UNCERTAIN
+    cosine: float = 0.0
+    judged: bool = False  # whose it is stands
 
 
 class KeyDetector:
@@ -274,25 +279,29 @@ class KeyDetector:
         assert fit is not None  # noqa: S101 - only decided tracks are reported
         row_db, column_db = (10.0 * math.log10(2.0 * power) + FULL_SCALE_DBM0 for power in fit.power)
         end = track.reported
-        heard = self._history.span(max(track.start + 24, end - 824), max(end - 24, track.start + 48))
-        leg, cosine = Leg.UNCERTAIN, 0.0
-        if self._has_pair:
-            cosine = direction.cosine(heard[self._legs : self._legs + 2], fit.frequencies_hz)
-            leg = direction.leg_of(cosine)
-        elif self._legs == 2:
-            leg, cosine = direction.louder(heard[:2], fit.frequencies_hz)
-        if not self.trusted:
-            leg = Leg.UNCERTAIN
+        if not track.judged:
+            track.leg, track.cosine = self._whose(track, fit, end)
+            length = end - track.start
+            track.judged = length >= JUDGED or (length >= PROVEN and track.leg is not Leg.UNCERTAIN)
         return KeyHeard(
             digit(track.row, track.column),
-            leg,
+            track.leg if self.trusted else Leg.UNCERTAIN,
             track.start,
             end,
             (row_db + column_db) / 2.0,
             column_db - row_db,
-            cosine,
+            track.cosine,
             final,
         )
+
+    def _whose(self, track: _Track, fit: _Fit, end: int) -> tuple[Leg, float]:
+        """Whose key it is, from its beginning: what carries the track on later may be another's voice."""
+        heard = self._history.span(track.start + 24, max(min(end, track.start + JUDGED) - 24, track.start + 48))
+        if self._has_pair:
+            return direction.judge(heard[self._legs : self._legs + 2], fit.frequencies_hz)
+        if self._legs == 2:
+            return direction.louder(heard[:2], fit.frequencies_hz)
+        return Leg.UNCERTAIN, 0.0
 
     def forget(self) -> None:
         """Drop all tracks."""

@@ -23,6 +23,8 @@ import numpy as np
 from handschlag.errors import HandschlagError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
 RATE: Final = 48_000
@@ -41,22 +43,64 @@ C_PER_KM: Final = 45e-9  # farad
 
 _PIECE: Final = 2048 - TAPS + 1  # the longest block one FFT takes
 
-Impedance = Literal["Z_R", "600"]
+Impedance = Literal["Z_R", "600", "600+1uF", "900+2.16uF", "200+680||100nF", "370+620||310nF", "dect", "old"]
+"""Names of what stands at either end of the line; `NETWORKS` says what they are."""
 
 
 class LineError(HandschlagError, ValueError):
     """A line that cannot be modelled: the parameter, its value and what is allowed."""
 
 
+@dataclass(frozen=True)
+class Network:
+    """A resistance and a capacitor in series with a resistance beside a capacitor or a coil; a capacitor across all.
+
+    Ohm, farad and henry; what is absent is 0 (a capacitor in series: no capacitor).
+    """
+
+    series_ohm: float
+    ohm: float = 0.0
+    beside_farad: float = 0.0
+    beside_henry: float = 0.0
+    series_farad: float = 0.0
+    across_farad: float = 0.0
+
+    def impedance(self, frequency_hz: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Over frequency, in ohm."""
+        at = 2j * np.pi * np.maximum(frequency_hz, 1e-3)
+        total = np.full(frequency_hz.shape, self.series_ohm, np.complex128)
+        if self.ohm:
+            beside = self.beside_farad * at + (1.0 / (self.beside_henry * at) if self.beside_henry else 0.0)
+            total += 1.0 / (1.0 / self.ohm + beside)
+        if self.series_farad:
+            total += 1.0 / (self.series_farad * at)
+        return np.asarray(1.0 / (1.0 / total + self.across_farad * at), np.complex128)
+
+
+NETWORKS: Final[Mapping[Impedance, Network]] = {
+    "Z_R": Network(270.0, 750.0, 150e-9),  # facts/line.md
+    "600": Network(600.0),
+    # Assumed: terminations that line cards and terminals of other countries are commonly set to.
+    "600+1uF": Network(600.0, series_farad=1e-6),
+    "900+2.16uF": Network(900.0, series_farad=2.16e-6),
+    "200+680||100nF": Network(200.0, 680.0, 100e-9),
+    "370+620||310nF": Network(370.0, 620.0, 310e-9),
+    # Assumed: a DECT base, built to Z_R, with capacitors against radio interference across the line.
+    "dect": Network(270.0, 750.0, 150e-9, across_farad=22e-9),
+    # Assumed: an old telephone with an induction coil, the most inductive end that is thought possible: +47° at 697 Hz.
+    "old": Network(200.0, 1200.0, beside_henry=0.15, across_farad=4.7e-9),
+}
+
+
 def impedance(name: Impedance, frequency_hz: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Impedance in ohm over frequency: `Z_R` = 270 Ω + (750 Ω ∥ 150 nF), or 600 Ω."""
-    match name:
-        case "600":
-            return np.full(frequency_hz.shape, 600.0, np.complex128)
-        case "Z_R":
-            ladder = 270.0 + 750.0 / (1.0 + 2j * np.pi * frequency_hz * 750.0 * 150e-9)
-            return np.asarray(ladder, np.complex128)
-    raise LineError(f"impedance {name!r}: allowed are 'Z_R' and '600'")
+    """Impedance in ohm over frequency.
+
+    Raises:
+        LineError: for a name that is not in `NETWORKS`.
+    """
+    if name not in NETWORKS:
+        raise LineError(f"impedance {name!r}: allowed are {', '.join(NETWORKS)}")
+    return NETWORKS[name].impedance(frequency_hz)
 
 
 def dbm0(level_dbm0: float) -> float:
