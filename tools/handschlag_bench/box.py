@@ -20,11 +20,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from handschlag.sim.demo.links import SoundCard
 from handschlag.sim.demo.place import DemoFailed, make
-from handschlag.sim.demo.processes import started, wait_for
-from handschlag.sim.demo.stage import Stage
-from handschlag.sim.pulse import SINK_TO_BOX, TAP, Pulse
+from handschlag.sim.demo.running import running
+from handschlag.sim.pulse import SINK_TO_BOX, TAP
 from handschlag.sim.voices import load_story
 from handschlag.sim.world import Script, World
 from handschlag_bench.row import Row
@@ -55,34 +53,20 @@ def run() -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="hs-bench-") as name:
         folder = Path(name)
         place = make(folder / "demo", audio="portaudio", device=TAP)
-        pulse = Pulse(place.sockets)
-        os.environ["ALSA_CONFIG_PATH"] = str(pulse.alsa)
-        pulse.start()
         try:
-            with started(place) as (broker, archive, box), contextlib.ExitStack() as stack:
-                stage = Stage(place, SoundCard)
-
-                def connected() -> bool:
-                    with contextlib.suppress(OSError):
-                        stage.connect()
-                        return True
-                    return False
-
-                wait_for("the box", connected, broker, archive, box)
-                empty = stack.enter_context(_empty_streams())
-                stage.world.run(8.0)
-                idle, idle_empty = _shares((box.pid, empty), stage.world)
-                stage.world.begin(_talk_for_long(stage.world))
+            with running(place, live=True) as cast, _empty_streams() as empty:
+                world, box = cast.stage.world, cast.box
+                world.run(8.0)
+                idle, idle_empty = _shares((box.pid, empty), world)
+                world.begin(_talk_for_long(world))
                 while box.latest.get("phase") != "recording":
-                    stage.world.step()
-                    box.alive()
-                stage.world.run(5.0)
-                recording, recording_empty = _shares((box.pid, empty), stage.world)
+                    world.step()
+                    cast.alive()
+                world.run(5.0)
+                recording, recording_empty = _shares((box.pid, empty), world)
                 memory = _resident_mb(box.pid)
-                beside = _pipeline(folder, pulse, stage.world)
-                stage.close()
+                beside = _pipeline(folder, place.sound / "native", world)
         finally:
-            pulse.stop()
             shutil.rmtree(place.sockets, ignore_errors=True)
     shares = (
         ("line idle", idle, 1, {EMPTY: idle_empty}),
@@ -139,7 +123,7 @@ def _resident_mb(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-def _pipeline(folder: Path, pulse: Pulse, world: World) -> dict[str, float]:
+def _pipeline(folder: Path, server: Path, world: World) -> dict[str, float]:
     """CPU share of the shell pipeline; nothing where one of its programs is absent."""
     if any(shutil.which(program) is None for program in ("parec", "sox", "flac", "age", "age-keygen")):
         return {}
@@ -147,7 +131,7 @@ def _pipeline(folder: Path, pulse: Pulse, world: World) -> dict[str, float]:
     subprocess.run(["age-keygen", "-o", str(key)], check=True, capture_output=True)
     recipient = next(line.split()[-1] for line in key.read_text().splitlines() if "public key" in line)
     script = (
-        f"parec --server=unix:{pulse.socket} -d {SINK_TO_BOX}.monitor --format=s16le --rate=48000 --channels=2"
+        f"parec --server=unix:{server} -d {SINK_TO_BOX}.monitor --format=s16le --rate=48000 --channels=2"
         " | sox -q -t raw -r 48000 -e signed -b 16 -c 2 - -t wav -r 8000 - 2>/dev/null"
         f" | flac -s - -c 2>/dev/null | age -r {recipient} >{folder / 'out.age'}"
     )

@@ -37,6 +37,11 @@ class Place:
     port: int
 
     @property
+    def sound(self) -> Path:
+        """The private sound server's folder, in a live demonstration."""
+        return self.sockets / "pulse"
+
+    @property
     def owner_key(self) -> Path:
         """The owner's secret."""
         return self.folder / "keys" / "owner.key"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +18,11 @@ from rich.console import Console
 from handschlag.prompts.catalog import load as load_prompts
 from handschlag.sim.demo import checks
 from handschlag.sim.demo.checks import CallResult, Findings
-from handschlag.sim.demo.links import Link, LockStep, SoundCard
 from handschlag.sim.demo.picture import Picture
 from handschlag.sim.demo.place import BOX, DemoFailed, Place, make
-from handschlag.sim.demo.processes import Child, started, wait_for
-from handschlag.sim.demo.stage import Stage
+from handschlag.sim.demo.running import Running, running
 from handschlag.sim.demo.witness import Witness
-from handschlag.sim.pulse import TAP, Pulse
+from handschlag.sim.pulse import TAP
 from handschlag.sim.stories import call as call_script
 from handschlag.sim.voices import Story
 
@@ -46,7 +43,7 @@ class Summary(msgspec.Struct, kw_only=True):
     archive_url: str | None
 
 
-def run(folder: Path, *, stay: bool, live: bool) -> None:
+def run(folder: Path, *, stay: bool, live: bool, stories: Sequence[Story] = tuple(TITLES)) -> None:
     """Show it all. Raises DemoFailed at the first thing that is not as it must be.
 
     `live`: in real time, through real sound devices (PortAudio on a private PulseAudio), instead of in lock-step.
@@ -54,13 +51,14 @@ def run(folder: Path, *, stay: bool, live: bool) -> None:
     console = Console(highlight=False)
     began = time.monotonic()
     pace = " in Echtzeit, über echte Tongeräte" if live else ""
-    console.print(f"[bold]Handschlag[/bold]: Broker, Archiv und Box starten, dann drei Anrufe{pace} …")
+    calls = "ein Anruf" if len(stories) == 1 else f"{len(stories)} Anrufe"
+    console.print(f"[bold]Handschlag[/bold]: Broker, Archiv und Box starten, dann {calls}{pace} …")
     place = make(folder, audio="portaudio" if live else "pipe", device=TAP if live else "")
     try:
-        with _sound(place, live=live), started(place) as (broker, archive, box):
-            results, told = _perform(place, console, (broker, archive, box), live=live)
+        with running(place, live=live) as cast:
+            shown = _perform(place, console, cast, stories, live=live)
             summary = Summary(
-                calls=results,
+                calls=[call.result for call in shown],
                 keys={
                     "owner": str(place.owner_key.relative_to(folder)),
                     "trust": str(place.trust.relative_to(folder)),
@@ -68,11 +66,11 @@ def run(folder: Path, *, stay: bool, live: bool) -> None:
                 archive_url=None,
             )
             (folder / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
-            _tell(console, place, results, told, time.monotonic() - began)
+            _tell(console, place, shown, time.monotonic() - began)
             if stay:
                 console.print("\nBroker und Archiv laufen weiter; Strg-C beendet.")
                 while True:
-                    broker.alive()
+                    cast.broker.alive()
                     time.sleep(0.5)
     except KeyboardInterrupt:
         console.print("beendet")
@@ -80,86 +78,61 @@ def run(folder: Path, *, stay: bool, live: bool) -> None:
         shutil.rmtree(place.sockets, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def _sound(place: Place, *, live: bool) -> Iterator[None]:
-    """For the live demonstration, two sound devices that are wired to each other."""
-    if not live:
-        yield
-        return
-    folder = place.sockets / "pulse"
-    folder.mkdir(mode=0o700)
-    pulse = Pulse(folder)
-    os.environ["ALSA_CONFIG_PATH"] = str(pulse.alsa)
-    pulse.start()
-    try:
-        yield
-    finally:
-        pulse.stop()
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A call that was shown, and what was found to hold of it, in words."""
 
-
-def _perform(
-    place: Place, console: Console, children: tuple[Child, Child, Child], *, live: bool
-) -> tuple[list[CallResult], dict[Story, list[str]]]:
-    box = children[2]
-    picture = Picture(console)
-    link: Callable[[], Link] = SoundCard if live else lambda: LockStep(place)
-    stage = Stage(place, link)
-    witness = Witness(place)
-
-    def connected() -> bool:
-        try:
-            stage.connect()
-        except OSError:
-            return False
-        return True
-
-    def watch() -> None:
-        picture.update(box.latest)
-
-    stage.on_step = watch
-    results: list[CallResult] = []
-    told: dict[Story, list[str]] = {}
-    try:
-        wait_for("the box", connected, *children)
-        with picture.shown():
-            _until(stage, children, "bereit", lambda: box.latest.get("status") in {"ready", "ready-alone", "warning"})
-            scene = Scene(place, stage, children, witness, picture, live=live)
-            for story, title in TITLES.items():
-                picture.title(title)
-                found = Findings()
-                results.append(_one_call(scene, story, found))
-                told[story] = found.words
-    finally:
-        witness.close()
-        stage.close()
-    return results, told
+    story: Story
+    result: CallResult
+    words: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Who takes part."""
+    """Everything that a call needs."""
 
     place: Place
-    stage: Stage
-    children: tuple[Child, Child, Child]
+    cast: Running
     witness: Witness
     picture: Picture
     live: bool
 
+    def until(self, what: str, condition: Callable[[], bool], *, at_most_s: float = PATIENCE_S) -> None:
+        """Let the world go on until something is so."""
+        until = time.monotonic() + at_most_s
+        while not condition():
+            self.cast.stage.world.step()
+            self.cast.alive()
+            if time.monotonic() > until:
+                raise DemoFailed(f"{what}: nicht innerhalb von {at_most_s:.0f} s")
+
+
+def _perform(place: Place, console: Console, cast: Running, stories: Sequence[Story], *, live: bool) -> list[Shown]:
+    picture = Picture(console)
+    cast.stage.on_step = lambda: picture.update(cast.box.latest)
+    shown = []
+    with contextlib.closing(Witness(place)) as witness, picture.shown():
+        scene = Scene(place, cast, witness, picture, live=live)
+        scene.until("bereit", lambda: cast.box.latest.get("status") in {"ready", "ready-alone", "warning"})
+        for story in stories:
+            picture.title(TITLES[story])
+            found = Findings()
+            shown.append(Shown(story, _one_call(scene, story, found), found.words))
+    return shown
+
 
 def _one_call(scene: Scene, story: Story, found: Findings) -> CallResult:
-    place, stage, children, witness = scene.place, scene.stage, scene.children, scene.witness
-    box, world = children[2], stage.world
+    place, witness, box, world = scene.place, scene.witness, scene.cast.box, scene.cast.stage.world
     before = len(place.ledger_entries())
     sealed_before = int(box.latest.get("clips_sealed", 0))
     world.memory = []
     world.begin(call_script(world, story, scene.picture.tell))
-    _until(stage, children, f"Anruf {story}", lambda: not world.busy, at_most_s=240)
+    scene.until(f"Anruf {story}", lambda: not world.busy, at_most_s=240)
     heard, world.memory = np.concatenate(world.memory), None
     world.run(SETTLE_S)
     match story:
         case "boiler":
-            _until(stage, children, "Quittung", lambda: int(box.latest["receipts"]) >= 1)
+            scene.until("Quittung", lambda: int(box.latest["receipts"]) >= 1)
             return _judge(scene, lambda: checks.kept(place, checks.entries_since(place, before), found))
         case "tap":
             encoded = int(box.latest["clips_sealed"]) - sealed_before
@@ -170,7 +143,7 @@ def _one_call(scene: Scene, story: Story, found: Findings) -> CallResult:
                 scene, lambda: checks.not_recorded(place, checks.entries_since(place, before), unconsented, found)
             )
         case "withdrawal":
-            _until(stage, children, "Löschung im Archiv", lambda: int(box.latest["revokes"]) == 0 and witness.revoked())
+            scene.until("Löschung im Archiv", lambda: int(box.latest["revokes"]) == 0 and witness.revoked())
             return _judge(scene, lambda: checks.withdrawn(place, checks.entries_since(place, before), witness, found))
 
 
@@ -180,26 +153,8 @@ def _judge(scene: Scene, check: Callable[[], CallResult]) -> CallResult:
         return check()
     with ThreadPoolExecutor(1) as pool:
         judged = pool.submit(check)
-        _until(scene.stage, scene.children, "Prüfung", judged.done, at_most_s=240)
+        scene.until("Prüfung", judged.done, at_most_s=240)
         return judged.result()
-
-
-def _until(
-    stage: Stage,
-    children: tuple[Child, Child, Child],
-    what: str,
-    condition: Callable[[], bool],
-    *,
-    at_most_s: float = PATIENCE_S,
-) -> None:
-    """Let the world go on until something is so."""
-    until = time.monotonic() + at_most_s
-    while not condition():
-        stage.world.step()
-        for child in children:
-            child.alive()
-        if time.monotonic() > until:
-            raise DemoFailed(f"{what}: nicht innerhalb von {at_most_s:.0f} s")
 
 
 def _reference(heard: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -211,21 +166,21 @@ def _announcements() -> list[NDArray[np.float32]]:
     return [prompt.samples for prompt in load_prompts("de").every()]
 
 
-def _tell(
-    console: Console, place: Place, results: list[CallResult], told: dict[Story, list[str]], seconds: float
-) -> None:
-    for story, title in TITLES.items():
-        console.print(f"\n[bold]{title}[/bold]")
-        for words in told[story]:
+def _tell(console: Console, place: Place, shown: Sequence[Shown], seconds: float) -> None:
+    for call in shown:
+        console.print(f"\n[bold]{TITLES[call.story]}[/bold]")
+        for words in call.words:
             console.print(f"  [green]✓[/green] {words}", soft_wrap=True)
-    kept = results[0]
-    archived = place.folder / str(kept.archive)
-    for line in (
-        "",
-        f"Anhören:         {place.folder / str(kept.opened)}",
-        f"Auf der Box:     {place.folder / str(kept.spool)}",
-        f"Aus dem Archiv:  {archived}",
-        f"Prüfen:          handschlag verify {archived} --trust {place.trust}",
-        f"Zusammenfassung: {place.folder / 'summary.json'}  ({BOX}, {seconds:.0f} s)",
-    ):
+    console.print()
+    lines = [f"Zusammenfassung: {place.folder / 'summary.json'}  ({BOX}, {seconds:.0f} s)"]
+    for kept in (call.result for call in shown if call.result.opened is not None):
+        archived = place.folder / str(kept.archive)
+        lines = [
+            f"Anhören:         {place.folder / str(kept.opened)}",
+            f"Auf der Box:     {place.folder / str(kept.spool)}",
+            f"Aus dem Archiv:  {archived}",
+            f"Prüfen:          handschlag verify {archived} --trust {place.trust}",
+            *lines,
+        ]
+    for line in lines:
         console.print(line, soft_wrap=True)
