@@ -294,14 +294,14 @@ class App:
         recording = self._recordings[self._capturing]
         consent_key_at = recording.consent_key_at
         is_consent_key = consent_key_at is not None and self._time_of(event.start) <= consent_key_at
-        if recording.capture is not None and not is_consent_key:
-            self._blank(recording, event.start, event.end)
-
-    def _blank(self, recording: _Recording, start: int, end: int) -> None:
-        if recording.capture is not None:
-            recording.capture.mask(start, end)
+        if recording.capture is None:
+            return
+        if is_consent_key:
+            recording.capture.spare_key(event.end)
+            return
+        recording.capture.mask_key(event.start, event.end)
         if recording.meter is not None:
-            recording.meter.mask(start, end)
+            recording.meter.mask(event.start, event.end)
 
     def _measure(self, event: hearing.Event) -> None:
         """Tell the quality's meter who speaks."""
@@ -341,13 +341,14 @@ class App:
         if capture is None or self._capturing != effect.recording:
             return
         undecided = self.ear.undecided_since
-        if undecided is not None:
-            self._blank(self._recordings[effect.recording], undecided, capture.position)
-        self._seal(effect.recording, capture.finish())
+        meter = self._running_meter()
+        if undecided is not None and meter is not None:
+            meter.mask(undecided, capture.position)
+        self._seal(effect.recording, capture.finish(undecided))
         capture.wipe()
         recording = self._recordings[effect.recording]
-        if recording.meter is not None:
-            recording.quality, recording.meter = recording.meter.finish(), None
+        if meter is not None:
+            recording.quality, recording.meter = meter.finish(), None
         self._capturing = None
 
     def _forget(self) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handschlag.hearing import Capture, HearingError
+from handschlag.hearing.capture import EDGE
 from handschlag.hearing.masking import merge
 
 if TYPE_CHECKING:
@@ -91,10 +92,11 @@ def test_no_clip_closes_over_an_undecided_key() -> None:
 
 
 def test_a_clip_that_ends_where_the_doubt_begins_may_close() -> None:
-    """Doubt that begins exactly behind a clip does not hold it."""
+    """Doubt that begins behind a clip and the edge of its key does not hold it; a sample earlier, it does."""
     capture = Capture(0, 1)
     capture.feed(_samples(2 * CLIP, 1), 0)
-    assert len(capture.ready(CLIP)) == 1
+    assert len(capture.ready(CLIP + EDGE - 1)) == 0
+    assert len(capture.ready(CLIP + EDGE)) == 1
 
 
 def test_gaps_are_told_and_never_filled() -> None:

@@ -2,7 +2,8 @@
 
 The cutter takes legs from the moment that capture begins and gives complete clips. It stays behind by at least 120 ms,
 and never closes a clip over a key that is not decided yet, so that every key that has to be masked is still there to be
-masked. What has been cut is gone from here; what is dropped is overwritten.
+masked. Before a clip is closed, what the ear did not take for a key, but others could read as one, is masked as well.
+What has been cut is gone from here; what is dropped is overwritten.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import numpy as np
 from handschlag.hearing.errors import HearingError
 from handschlag.hearing.events import RATE
 from handschlag.hearing.masking import blank, merge
+from handschlag.hearing.readable import readable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LAG_MS: Final = 120
+EDGE: Final = 80
+"""Samples silenced around a key: 10 ms. Its edges are known to a few milliseconds, and filters ring for as many."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +65,7 @@ class Capture:
         self._heard = first_sample
         self._gaps: list[tuple[int, int]] = []
         self._masks: list[tuple[int, int]] = []
+        self._spared = first_sample
         self._index = 0
 
     @property
@@ -118,6 +123,14 @@ class Capture:
             self._masks = merge([*self._masks, (start, end)])
             self._blank(start, end)
 
+    def mask_key(self, start: int, end: int) -> None:
+        """Silence a key that was heard from `start` to `end` (so far), and a little around it."""
+        self.mask(start - EDGE, end + EDGE)
+
+    def spare_key(self, end: int) -> None:
+        """The consent key, known to last until `end`, which began before the capture: its rest is kept."""
+        self._spared = max(self._spared, end + EDGE)
+
     def ready(self, undecided_since: int | None = None) -> list[Clip]:
         """Clips that can be closed now: full ones, and those that a gap ended.
 
@@ -126,7 +139,7 @@ class Capture:
         """
         limit = self._heard - self._lag
         if undecided_since is not None:
-            limit = min(limit, undecided_since)
+            limit = min(limit, undecided_since - EDGE)
         clips = []
         while self._runs:
             run = self._runs[0]
@@ -137,8 +150,14 @@ class Capture:
             clips.append(self._cut(count))
         return clips
 
-    def finish(self) -> list[Clip]:
-        """Everything that is still held, as clips; the last one may be short."""
+    def finish(self, undecided_since: int | None = None) -> list[Clip]:
+        """Everything that is still held, as clips; the last one may be short.
+
+        Args:
+            undecided_since: position from which a key may be in progress; from there on, all is silenced.
+        """
+        if undecided_since is not None:
+            self.mask(undecided_since - EDGE, self._heard)
         clips = []
         while self._runs:
             clips.append(self._cut(min(self._runs[0].count, self._clip)))
@@ -161,8 +180,16 @@ class Capture:
         self._held.fill(0)
         self._held = larger
 
+    def _silence_readable(self, run: _Run, count: int) -> None:
+        """Mask what could be read as a key in the clip that begins the run, with a look at what follows."""
+        seen = self._held[: min(run.count, count + self._lag)]
+        for start, end in readable(seen):
+            if run.first + start >= self._spared:
+                self.mask(run.first + start, run.first + end)
+
     def _cut(self, count: int) -> Clip:
         run = self._runs[0]
+        self._silence_readable(run, count)
         held = sum(each.count for each in self._runs)
         clip = Clip(self._index, run.first, self._held[:count].copy())
         self._index += 1
