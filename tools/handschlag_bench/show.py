@@ -11,10 +11,10 @@ _GOALS = {"<=": operator.le, ">=": operator.ge, "==": operator.eq}
 
 
 def met(row: Row) -> bool | None:
-    """Is the goal met? None where the goal is no figure (`<= 1`, `>= 10`, `== 0`)."""
-    relation, _, limit = row.goal.partition(" ")
+    """Is the goal met? None where it is no figure; figures are `<= 1`, `>= 10`, `== 0`, and `0` for the same."""
+    relation, _, limit = row.goal.rpartition(" ")
     try:
-        return bool(_GOALS[relation](row.value, float(limit)))
+        return bool(_GOALS[relation or "=="](row.value, float(limit)))
     except (KeyError, ValueError):
         return None
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from handschlag_bench.hearing import cost, masking, oracles, talkoff
+from handschlag_bench.hearing import cost, direction, levels, masking, oracles, talkoff
 from handschlag_bench.hearing.corpora import missing, speakers
 from handschlag_bench.row import Row
 from handschlag_bench.show import show
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Rows = Callable[..., Iterator[Row]]
 
 TOPICS: Final[dict[str, Rows]] = {
+    "direction": direction.rows,
+    "levels": levels.rows,
     "masking": masking.rows,
     "talkoff": talkoff.rows,
 }
@@ -44,7 +46,7 @@ def run(chosen: argparse.Namespace) -> None:
     if chosen.talkoff:
         missed = show(_talkoff(chosen.hours, chosen.keep, hits=not chosen.json), as_json=chosen.json)
     elif chosen.quality:
-        missed = show(_quality(chosen.topic, full=chosen.full), as_json=chosen.json)
+        missed = _quality(chosen.topic, full=chosen.full, as_json=chosen.json)
     else:
         missed = show(cost.rows(full=chosen.full), as_json=chosen.json)
     if not chosen.json:
@@ -52,10 +54,14 @@ def run(chosen: argparse.Namespace) -> None:
         print(f"\ntook {(time.monotonic() - began) / 60.0:.1f} min; goals missed: {names or 'none'}")
 
 
-def _quality(topic: str | None, *, full: bool) -> Iterator[Row]:
+def _quality(topic: str | None, *, full: bool, as_json: bool) -> list[Row]:
+    missed: list[Row] = []
     for name, rows in TOPICS.items():
         if topic in (None, name):
-            yield from rows(full=full)
+            if not as_json:
+                print(f"\n{name}")
+            missed += show(rows(full=full), as_json=as_json)
+    return missed
 
 
 def _talkoff(hours: float, keep: Path | None, *, hits: bool) -> Iterator[Row]:

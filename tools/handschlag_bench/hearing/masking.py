@@ -10,6 +10,7 @@ leak. Outside of the spans that the cutter tells, every sample must be what the 
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -241,7 +242,12 @@ def judge(call: Call) -> Verdict:
 def rows(*, full: bool) -> Iterator[Row]:
     """Forty calls; `full`: a thousand."""
     trials = FULL_TRIALS if full else 40
-    verdicts = [judge(make_call(seed)) for seed in range(trials)]
+    calls = [make_call(seed) for seed in range(trials)]
+    if full:
+        with ProcessPoolExecutor() as pool:
+            verdicts = list(pool.map(judge, calls, chunksize=10))
+    else:
+        verdicts = [judge(call) for call in calls]
     for reader in READERS:
         if reader in verdicts[0].before:
             before = float(sum(verdict.before[reader] for verdict in verdicts))
