@@ -218,7 +218,7 @@ class App:
         if block.lost:
             self._fill_gap(block.lost)
         self._watch_input(block.frames)
-        heard = self.ear.feed(block.frames)
+        heard = self.ear.feed(block.frames, block.played)
         self._follow(block.at, heard.position + len(heard.legs))
         self.levels = heard.levels
         self._keep(heard)

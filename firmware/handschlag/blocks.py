@@ -1,4 +1,4 @@
-"""The two small things that every `ports.Audio` needs: buffers that are used again, and the sound being played.
+"""The small things that every `ports.Audio` needs: buffers that are used again, the sound being played, its trace.
 
 Audio of a call may exist nowhere for longer than 200 ms before there is consent (P1). So the buffers are made once,
 are few, and are wiped when they come back; nothing here allocates while audio runs.
@@ -17,10 +17,10 @@ from handschlag.ports import SOUND_RATE_HZ, Frames, Sound
 
 
 class BlockPool:
-    """`count` buffers of (frames, channels) float32. `take` and `give` are safe from different threads."""
+    """`count` buffers of float32 in this shape. `take` and `give` are safe from different threads."""
 
-    def __init__(self, count: int, frames: int, channels: int) -> None:
-        self._buffers = [np.zeros((frames, channels), np.float32) for _ in range(count)]
+    def __init__(self, count: int, *shape: int) -> None:
+        self._buffers = [np.zeros(shape, np.float32) for _ in range(count)]
         self._out = [False] * count
         self._free = deque(range(count))
 
@@ -123,3 +123,57 @@ class Player:
     def _mark(sound: Sound) -> int:
         # a mark at the very end is the last sample's
         return min(round((sound.mark_s or 0.0) * SOUND_RATE_HZ), len(sound.samples) - 1)
+
+
+class Rendered:
+    """What was rendered lately, by frame number, for whoever captures what comes back of it.
+
+    Rendering and capturing call from threads of their own, in turns that jitter; neither ever waits. One thread writes,
+    one reads; the first read fixes which frame belongs to which, and from then on both count: a rendering that comes
+    late leaves a hole of silence, and does not move what follows.
+
+    Args:
+        frames: how many are kept.
+        margin: frames that a rendering may come late without leaving a hole; by so much less is what comes back late.
+    """
+
+    def __init__(self, frames: int, margin: int) -> None:
+        self._ring = np.zeros(frames, np.float32)
+        self._margin = margin
+        self._written = 0
+        self._next: int | None = None
+
+    def write(self, frames: npt.NDArray[np.float32]) -> None:
+        """These (n,) frames were rendered next."""
+        self._copy(self._written, frames, into_ring=True)
+        self._written += len(frames)
+
+    def read(self, out: npt.NDArray[np.float32]) -> bool:
+        """Fill `out` (n,) with what was rendered for the next n captured frames; False when that was silence."""
+        first = self.skip(len(out))
+        out.fill(0)
+        begin, end = max(first, self._written - len(self._ring), 0), min(first + len(out), self._written)
+        if begin < end:
+            self._copy(begin, out[begin - first : end - first], into_ring=False)
+        return bool(out.any())
+
+    def skip(self, count: int) -> int:
+        """So many captured frames were lost; gives the number of the first one."""
+        first = self._next
+        if first is None or not -self._margin <= self._written - first <= len(self._ring):
+            first = self._written - count - self._margin  # at the start, and when one side has stood still
+        self._next = first + count
+        return first
+
+    def wipe(self) -> None:
+        """Overwrite everything with silence."""
+        self._ring.fill(0)
+
+    def _copy(self, number: int, frames: npt.NDArray[np.float32], *, into_ring: bool) -> None:
+        size, done = len(self._ring), 0
+        while done < len(frames):
+            at = (number + done) % size
+            take = min(size - at, len(frames) - done)
+            kept, given = self._ring[at : at + take], frames[done : done + take]
+            np.copyto(kept, given) if into_ring else np.copyto(given, kept)
+            done += take

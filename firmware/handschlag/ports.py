@@ -45,11 +45,15 @@ class AudioBlock(Event):
     """A block of frames from the line, at the device's rate; `at` is when its last frame was captured.
 
     `lost` frames were missing just before it. `frames` is one of a few buffers that are used again and again: it is
-    valid until `Audio.done(block)`, which wipes it (P1), so nobody may keep it.
+    valid until `Audio.done(block)`, which wipes it (P1), so nobody may keep it. The same holds for `played`.
+
+    `played` (frames,) is what the box itself played, None for silence, aligned as well as the adapter knows: what comes
+    back of a frame comes back with the same frame, or later, and by as much for as long as the device stays open.
     """
 
     frames: Frames
     lost: int = 0
+    played: npt.NDArray[np.float32] | None = None
 
 
 Post = Callable[[Event], None]

@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from handschlag.blocks import BlockPool, Passage, Player, Reached
+from handschlag.blocks import BlockPool, Passage, Player, Reached, Rendered
 from handschlag.core.events import AudioCame, AudioGone, Event, MarkPassed, Played, PlayFailed
 from handschlag.errors import HandschlagError
 from handschlag.ports import SOUND_RATE_HZ, AudioBlock, Post, Sound
@@ -57,6 +57,9 @@ HANG_S = 10.0
 
 MOST_HANGS = 5
 """So many threads are left behind at most."""
+
+RENDERED_S = 0.2
+"""How much of what was rendered is kept for what comes back of it."""
 
 _LOOK_S = 0.25
 
@@ -98,6 +101,7 @@ class _Due:
 class _Opened:
     """The streams of one attempt. Callbacks of any but the current attempt are ignored."""
 
+    rendered: Rendered
     streams: list[Any] = field(default_factory=list)
 
     def close(self) -> None:
@@ -140,7 +144,9 @@ class PortAudio:
         self._channels = channels
         self._now = now
         self._post: Post = lambda _event: None
-        self._pool = BlockPool(max(2, round(OUTSTANDING_S * rate / block)), block, channels)
+        outstanding = max(2, round(OUTSTANDING_S * rate / block))
+        self._pool = BlockPool(outstanding, block, channels)
+        self._played = BlockPool(outstanding, block)
         self._player = Player()
         self._lost = 0
         self._wanted = True
@@ -169,6 +175,8 @@ class PortAudio:
     def done(self, block: AudioBlock) -> None:
         """The block was handled: wipe its buffer and use it again."""
         self._pool.give(block.frames)
+        if block.played is not None:
+            self._played.give(block.played)
 
     def play(self, sound: str) -> None:
         """Play a sound of the catalog from its beginning, instead of what is playing."""
@@ -195,6 +203,7 @@ class PortAudio:
         if self._thread.ident is not None:
             self._thread.join(timeout=5)
         self._pool.wipe()
+        self._played.wipe()
 
     # --- PortAudio's threads
 
@@ -210,19 +219,30 @@ class PortAudio:
                 self._post(AudioCame(at))
             if not self._wanted:
                 self._lost = 0
+                opened.rendered.skip(frames)
                 return
             if status.input_overflow:
                 self._lost += frames  # at least; the device does not say how many
+                opened.rendered.skip(frames)
             buffer = self._pool.take()
             if buffer is None:
                 self._lost += frames
+                opened.rendered.skip(frames)
                 return
             buffer[:] = indata
             lost, self._lost = self._lost, 0
-            self._post(AudioBlock(at, buffer, lost))
+            self._post(AudioBlock(at, buffer, lost, self._take_played(opened)))
         except Exception:  # noqa: BLE001 - an exception here would end the stream; counted, and seen as lost frames
             self.faults += 1
             self._lost += frames
+
+    def _take_played(self, opened: _Opened) -> F32 | None:
+        """What was rendered for the block that was captured; None for silence."""
+        played = self._played.take()
+        if played is not None and not opened.rendered.read(played):
+            self._played.give(played)
+            return None
+        return played
 
     def _render(self, opened: _Opened, outdata: F32, times: Any) -> None:
         if opened is not self._opened:
@@ -230,6 +250,7 @@ class PortAudio:
             return
         try:
             passages = self._player.pull(outdata[:, 0])
+            opened.rendered.write(outdata[:, 0])
             if passages:
                 latency_s = times.outputBufferDacTime - times.currentTime
                 if not 0 < latency_s < 1:  # some devices do not know
@@ -301,7 +322,7 @@ class PortAudio:
             "dtype": "float32",
             "latency": LATENCY_S,
         }
-        opened = _Opened()
+        opened = _Opened(Rendered(round(RENDERED_S * self._rate), self._block))
 
         def capture(indata: F32, frames: int, _times: Any, status: Any) -> None:
             self._capture(opened, indata, frames, status)

@@ -20,8 +20,9 @@ import numpy as np
 
 from handschlag.hearing.activity import ActivityDetector, level_dbm0
 from handschlag.hearing.direction import FAR_FROM
+from handschlag.hearing.echo import EchoCanceller
 from handschlag.hearing.errors import HearingError
-from handschlag.hearing.events import Event, Leg, Levels, ToneHeard
+from handschlag.hearing.events import RATE, Event, Leg, Levels, ToneHeard
 from handschlag.hearing.fir import HIGH_PASS_DELAY, BlockFir, high_pass
 from handschlag.hearing.history import History
 from handschlag.hearing.keys import KeyDetector
@@ -92,9 +93,13 @@ class Ear:
         """False from the moment that a dial tone did not come from the exchange: every key is uncertain then."""
         block = HOP * hops
         self._resampler = Resampler(sample_rate_in, self.channels, hops)
+        self._play_resampler = Resampler(sample_rate_in, 1, hops) if sample_rate_in % RATE == 0 else None
         calibration = calibration or Calibration()
         self._signs = np.array([[1.0], [calibration.polarity]], np.float32)
         self._splitter = LegSplitter(calibration, block) if mode == "vi" else None
+        self._echo_splitter = LegSplitter(calibration, block) if mode == "vi" else None
+        self._echo = EchoCanceller(self.channels, block)
+        self._echo_lasts = False
         signals = self.leg_count + (2 if mode == "vi" else 0)
         self._high_pass = BlockFir(high_pass(), signals, block)
         self._history = History(signals, block)
@@ -102,6 +107,7 @@ class Ear:
         self._tones = ToneDetector(self._history, 2 if mode == "vi" else None)
         self._activity = ActivityDetector(self._history, self.leg_count, crosstalk=mode == "vi")
         self._block = np.zeros((self.channels, block), np.float32)
+        self._played = np.zeros(block, np.float32)
         self._fill = 0
         self._position = self._resampler.origin
         self._levels = Levels(-100.0, -100.0)
@@ -122,8 +128,12 @@ class Ear:
         """Who speaks now, and since which position."""
         return self._activity.speaking
 
-    def feed(self, frames: NDArray[np.floating]) -> Heard:
+    def feed(self, frames: NDArray[np.floating], played: NDArray[np.floating] | None = None) -> Heard:
         """Hear (n, channels) float frames, full scale ±1.0; n may be anything, also 0.
+
+        `played` (n,) is what the box itself played meanwhile, None for nothing. Its frames may lead those that it comes
+        back in by any constant delay up to 240 ms (`hearing.echo`). The detectors hear the line without it; the legs
+        and their levels are the line as it is.
 
         NaN and infinities are taken for silence and counted; what exceeds full scale is limited.
 
@@ -134,25 +144,50 @@ class Ear:
             raise HearingError(f"frames of shape {np.shape(frames)}: mode {self.mode!r} takes (n, {self.channels})")
         if not np.issubdtype(frames.dtype, np.floating):
             raise HearingError(f"frames of type {frames.dtype}: allowed are floats, full scale ±1.0")
-        return self._hear(self._resampler.feed(self._clean(frames)))
+        own = self._resample_played(played, frames.shape[0])
+        return self._hear(self._resampler.feed(self._clean(frames)), own)
+
+    def _resample_played(self, played: NDArray[np.floating] | None, count: int) -> NDArray[np.float32] | None:
+        if played is None:
+            return None if self._play_resampler is None else self._play_resampler.skip(count)[0]
+        if self._play_resampler is None:
+            raise HearingError("played at this sample rate: allowed at multiples of 8000 Hz only")
+        if not isinstance(played, np.ndarray) or played.shape != (count,):
+            raise HearingError(f"played of shape {np.shape(played)}: allowed with these frames is ({count},)")
+        if not np.issubdtype(played.dtype, np.floating):
+            raise HearingError(f"played of type {played.dtype}: allowed are floats, full scale ±1.0")
+        own: NDArray[np.float32] = self._play_resampler.feed(self._clean(played[:, None]))[0]
+        return own
 
     def flush(self) -> Heard:
         """After a file's last frames: hear half a second of silence, which brings everything open to its end."""
         rest = self._resampler.flush()
         silence = np.zeros((self.channels, max(HOP * 50, self._block.shape[1])), np.float32)
-        return self._hear(np.concatenate([rest, silence], axis=1))
+        rest = np.concatenate([rest, silence], axis=1)
+        if self._play_resampler is None:
+            return self._hear(rest, None)
+        played = np.zeros(rest.shape[1], np.float32)
+        last = self._play_resampler.flush()[0]
+        played[: last.size] = last
+        return self._hear(rest, played)
 
     def forget(self) -> None:
         """Overwrite all audio with zeros and begin a new stream at position 0; the doubt in the direction stays."""
         self._resampler.wipe()
-        if self._splitter is not None:
-            self._splitter.wipe()
+        if self._play_resampler is not None:
+            self._play_resampler.wipe()
+        self._echo.wipe()
+        for splitter in (self._splitter, self._echo_splitter):
+            if splitter is not None:
+                splitter.wipe()
+        self._echo_lasts = False
         self._high_pass.wipe()
         self._history.wipe()
         self._keys.forget()
         self._tones.forget()
         self._activity.forget()
         self._block.fill(0.0)
+        self._played.fill(0.0)
         self._fill = 0
         self._position = self._resampler.origin
         self._levels = Levels(-100.0, -100.0)
@@ -170,7 +205,7 @@ class Ear:
             samples[~finite] = 0.0
         return samples if energy <= 1.0 else np.clip(samples, -1.0, 1.0, out=samples)
 
-    def _hear(self, resampled: NDArray[np.float32]) -> Heard:
+    def _hear(self, resampled: NDArray[np.float32], played: NDArray[np.float32] | None) -> Heard:
         position = self.position
         events: list[Event] = []
         legs: list[NDArray[np.float32]] = []
@@ -178,6 +213,8 @@ class Ear:
         while at < count:
             take = min(count - at, size - self._fill)
             self._block[:, self._fill : self._fill + take] = resampled[:, at : at + take]
+            if played is not None:
+                self._played[self._fill : self._fill + take] = played[at : at + take]
             self._fill += take
             at += take
             if self._fill == size:
@@ -193,10 +230,13 @@ class Ear:
         return Heard(tuple(events), samples, position, self._levels, self.undecided_since)
 
     def _step(self, events: list[Event]) -> NDArray[np.float32]:
-        """One grid step: legs, high-pass, detectors."""
+        """One grid step: legs, own sound taken out, high-pass, detectors."""
         block = self._block
         legs = block.copy() if self._splitter is None else self._splitter.feed(block)
         signals = legs if self._splitter is None else np.concatenate([legs, block * self._signs])
+        echo = self._own_sound()
+        if echo is not None:
+            signals = signals - echo
         self._history.push(self._high_pass.feed(signals), self._position - HIGH_PASS_DELAY)
         tones = self._tones.feed()
         self._watch_polarity(tones)
@@ -207,6 +247,18 @@ class Ear:
         events += self._activity.feed(tonal)
         first, self._position = self._position, self._position + block.shape[1]
         return legs[:, -first:] if first < 0 else legs
+
+    def _own_sound(self) -> NDArray[np.float32] | None:
+        """The box's own sound in all signals; None for silence. Splitting is linear: its legs can be told, too."""
+        echo = self._echo.feed(self._block, self._played)
+        lasts, self._echo_lasts = self._echo_lasts, echo is not None
+        if self._echo_splitter is None:
+            return echo
+        if echo is None:
+            if not lasts:
+                return None
+            echo = np.zeros_like(self._block)  # what the splitter's filters still hold of it
+        return np.concatenate([self._echo_splitter.feed(echo), echo * self._signs])
 
     def _watch_polarity(self, tones: list[ToneHeard]) -> None:
         if self.mode != "vi":

@@ -77,6 +77,7 @@ class _Playing:
         self.sounds = sounds
         self._clock = clock
         self._ahead: list[tuple[float, Passage]] = []
+        self._pulled = np.zeros(0, np.float32)
 
     def play(self, name: str) -> Event | None:
         """Begin a sound; the failure, if there is no such sound."""
@@ -91,6 +92,16 @@ class _Playing:
         """Fill `out` with what is heard from now on, and note its passages for when their time has come."""
         now = self._clock.mono()
         self._ahead += [(now + passage.offset / SOUND_RATE_HZ, passage) for passage in self.player.pull(out)]
+        self._pulled = np.concatenate([self._pulled, out])[-MAX_FRAMES:]
+
+    def played(self, frames: int) -> npt.NDArray[np.float32] | None:
+        """What was pulled for the next `frames` of the line; None for silence."""
+        played, self._pulled = self._pulled[:frames], self._pulled[frames:]
+        return np.pad(played, (0, frames - len(played))) if played.any() else None
+
+    def drop_pulled(self) -> None:
+        """Nobody will hear what was pulled last."""
+        self._pulled = np.zeros(0, np.float32)
 
     def passed(self) -> list[Event]:
         """The events of all passages whose time has come."""
@@ -140,6 +151,8 @@ class SimAudio:
     def done(self, block: AudioBlock) -> None:
         """The block was handled: wipe it and use it again."""
         self._pool.give(block.frames)
+        if block.played is not None:
+            block.played.fill(0)
 
     def play(self, sound: str) -> None:
         """Play a sound of the catalog from its beginning."""
@@ -169,6 +182,7 @@ class SimAudio:
         if not self._came:
             self._came = True
             self._tell(AudioCame(self.clock.mono()))
+        played = self._playing.played(len(frames))
         if not self._wanted:
             self._lost = 0
             return
@@ -178,7 +192,7 @@ class SimAudio:
             return
         buffer[:] = frames
         lost, self._lost = self._lost, 0
-        self._tell(AudioBlock(self.clock.mono(), buffer, lost))
+        self._tell(AudioBlock(self.clock.mono(), buffer, lost, played))
 
     def _tell(self, event: Event | None) -> None:
         if event is not None and self._post is not None:
@@ -220,6 +234,8 @@ class PipeAudio:
         self._outstanding = None
         frames = len(block.frames)
         block.frames.fill(0)
+        if block.played is not None:
+            block.played.fill(0)
         out = self._reply[:frames]
         self._playing.pull(out)
         world = self._world
@@ -285,12 +301,13 @@ class PipeAudio:
             if not came:
                 came = True
                 self._tell(AudioCame(self._clock.mono()))
-            self._outstanding = AudioBlock(self._clock.mono(), view, lost)
+            self._outstanding = AudioBlock(self._clock.mono(), view, lost, self._playing.played(frames))
             self._tell(self._outstanding)
 
     def _lose(self, why: str) -> None:
         self._outstanding = None
         self._buffer.fill(0)
+        self._playing.drop_pulled()
         if (sound := self._playing.player.playing) is not None:
             self._playing.player.stop()
             self._tell(PlayFailed(self._clock.mono(), sound, why))
