@@ -134,7 +134,8 @@ class App:
         ports = self.ports
         now = ports.clock.mono()
         seed = secrets.token_bytes(16)
-        self.handle(ev.Booted(now, self._boot, seed, private=self._facts.private))
+        facts = self._facts
+        self.handle(ev.Booted(now, self._boot, seed, facts.private, frozenset(facts.doubted)))
         for recording, row in ports.catalog.rows().items():
             attempts, reason = row.get("attempts", 0), row.get("reason", "")
             self.handle(ev.RowFound(now, recording, str(row.get("state", "")), int(attempts or 0), str(reason or "")))
@@ -269,6 +270,8 @@ class App:
                 )
             case hearing.ToneHeard():
                 return ev.ToneHeard(at, event.name, ev.Leg(leg_of(event.cos).value), event.cycles, event.final)
+            case hearing.ExchangeHeard():
+                return ev.ExchangeHeard(at, ev.Leg(leg_of(event.cos).value))
             case hearing.SpeechHeard():
                 leg = ev.Leg(event.leg.value)
                 return ev.SpeechEnded(at, leg) if event.final else ev.SpeechBegan(at, leg)

@@ -27,6 +27,7 @@ class BadSetting(HandschlagError, ValueError):
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
+BenchName = Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z.:-]{0,40}$")]
 BoxName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
 
 
@@ -57,11 +58,16 @@ class ConsentSection(Section, frozen=True):
 
 
 class LineSection(Section, frozen=True):
-    """The tap. `proven` is the serial number of the tap whose polarity was proven at the bench."""
+    """The tap. `proven` is the serial number of the tap whose polarity was proven at the bench.
+
+    `bench` names that result, by a date for example. A dial tone that disproves a result disproves it for good: only
+    another result, with another name, brings the keypress way back.
+    """
 
     kind: Literal["tap", "absent"]
     port: str = ""
     proven: str = ""
+    bench: BenchName = ""
 
 
 class AudioSection(Section, frozen=True):

@@ -149,6 +149,9 @@ class Judge:
         match event:
             case ev.ToneHeard():
                 return self._tone(event)
+            case ev.ExchangeHeard():
+                if self.line.off_hook and self.line.audio is TapAudio.VI and event.leg is not Leg.FAR:
+                    self.line.wrong_dial.add(self.line.serial)
             case ev.KeyHeard():
                 return self._key(event)
             case ev.AudioGone() | ev.SpaceTold() | ev.DiskFailed():
@@ -232,8 +235,6 @@ class Judge:
 
     def _tone(self, event: ev.ToneHeard) -> str:
         if event.name == "dial":
-            if self.line.off_hook and self.line.audio is TapAudio.VI and event.leg is not Leg.FAR:
-                self.line.wrong_dial.add(self.line.serial)
             return self._ended("dial tone")
         if event.name == "fax" or (event.name in {"busy", "congestion"} and event.cycles >= 4):
             return self._ended(event.name)

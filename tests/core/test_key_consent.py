@@ -389,12 +389,13 @@ def test_without_proven_direction_the_button_takes_the_oral_way(audio: TapAudio,
     assert not world.did(do.WriteKeys)
 
 
-def test_a_dial_tone_that_is_not_far_switches_the_key_way_off_for_good() -> None:
+@pytest.mark.parametrize("leg", [Leg.NEAR, Leg.UNCERTAIN])
+def test_a_dial_tone_that_is_not_far_switches_the_key_way_off_for_good(leg: Leg) -> None:
     """A contradicted direction is a fault, and holds for later calls, whose dial tone may never be heard."""
     world = World().start()
     world.lift()
     world.wait(1.0)
-    world.tone("dial", leg=Leg.NEAR)
+    world.exchange(leg)
     assert [r.fields["what"] for r in world.records("fault")] == ["direction:dial-tone-not-far"]
     world.hang_up()
     world.wait(1.0)

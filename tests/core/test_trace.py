@@ -218,6 +218,7 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
     st.one_of(
         st.builds(a_ring, st.booleans()),
         st.builds(a_tone, TONES, st.integers(1, 5), LEGS),
+        LEGS.map(lambda leg: lambda w: w.exchange(leg)),
         st.integers(1, 500).map(lambda ms: lambda w: w.feed(ev.Flashed(w.now, ms))),
         st.sampled_from("0112").map(lambda d: lambda w: w.feed(ev.Pulsed(w.now, d))),
         st.sampled_from(["t1", "t2"]).map(lambda boot: lambda w: w.hello(boot)),

@@ -264,9 +264,16 @@ class World:
 
     # --- what the tests do
 
-    def start(self, *, private: bool = False, audio: TapAudio = TapAudio.VI, serial: str = SERIAL) -> World:
+    def start(
+        self,
+        *,
+        private: bool = False,
+        audio: TapAudio = TapAudio.VI,
+        serial: str = SERIAL,
+        doubted: frozenset[tuple[str, str]] = frozenset(),
+    ) -> World:
         """Boot, tap, audio, an idle line, and two seconds."""
-        self.feed(ev.Booted(self.now, "b1", b"0123456789abcdef", private))
+        self.feed(ev.Booted(self.now, "b1", b"0123456789abcdef", private, doubted))
         self.feed(ev.AudioCame(self.now))
         self.hello(audio=audio, serial=serial)
         self._alarm(self.now, "tap")
@@ -351,6 +358,10 @@ class World:
     def tone(self, name: str, cycles: int = 1, leg: Leg = Leg.FAR, *, final: bool = False) -> None:
         """A network tone."""
         self.feed(ev.ToneHeard(self.now, name, leg, cycles, final))
+
+    def exchange(self, leg: Leg = Leg.FAR) -> None:
+        """A clear dial tone, and whose it seems to be."""
+        self.feed(ev.ExchangeHeard(self.now, leg))
 
     # --- ready-made ways
 

@@ -10,7 +10,7 @@ import pytest
 from handschlag.hearing import Leg
 from handschlag.hearing.direction import judge
 from handschlag_bench.hearing.direction import far_scenes, far_score, near_scenes, near_score
-from handschlag_bench.hearing.signals import hear, key, keys_of, on_line, silence, tones
+from handschlag_bench.hearing.signals import hear, key, keys_of, noise, on_line, silence, tones
 
 if TYPE_CHECKING:
     from handschlag_bench.hearing.direction import Beside
@@ -36,7 +36,7 @@ def test_far_keys_are_far(above_db: float | None) -> None:
 def test_the_other_party_carries_a_near_key_on() -> None:
     """The far party's sound takes the tones over at the release: the key stays near to its last report."""
     near = np.concatenate([silence(200, 48_000), key("7", 70, -21, rate=48_000), silence(400, 48_000)])
-    tail = tones([852.0, 1209.0], 150, -18, 48_000)
+    tail = tones([852.0, 1209.0], 150, -6, 48_000)
     far = np.concatenate([silence(270, 48_000), tail, silence(250, 48_000)])
     heard = [each for each in hear(on_line(far, near), "vi", 48_000) if getattr(each, "key", "") == "7"]
     assert len(heard) >= 3
@@ -46,7 +46,7 @@ def test_the_other_party_carries_a_near_key_on() -> None:
 def test_the_near_party_talks_on_after_a_far_key() -> None:
     """A far key whose track the near party's sound carries on keeps the leg that 60 ms have proven."""
     far = np.concatenate([silence(200, 48_000), key("7", 70, -15, rate=48_000), silence(400, 48_000)])
-    near = np.concatenate([silence(270, 48_000), tones([852.0, 1209.0], 150, -18, 48_000), silence(250, 48_000)])
+    near = np.concatenate([silence(270, 48_000), tones([852.0, 1209.0], 150, -4, 48_000), silence(250, 48_000)])
     heard = keys_of(hear(on_line(far, near), "vi", 48_000))
     assert [each.leg for each in heard if each.key == "7"][:1] == [Leg.FAR]
 
@@ -61,3 +61,14 @@ def test_a_part_that_flows_the_other_way_contradicts() -> None:
     leg, cosine = judge(whole, (697.0, 1209.0))
     assert leg is Leg.UNCERTAIN
     assert cosine > 0.3
+
+
+def test_a_dead_channel_proves_nothing() -> None:
+    """Keys beside a current channel, or a voltage channel, that carries nothing but noise: all uncertain."""
+    frames = on_line(np.tile(np.concatenate([silence(100, 48_000), key("1", 80, rate=48_000)]), 60), None)
+    for channel in (0, 1):
+        dead = frames.copy()
+        dead[:, channel] = noise(len(frames), -50.0, seed=channel)
+        heard = keys_of(hear(dead, "vi", 48_000))
+        assert len(heard) >= 40
+        assert {each.leg for each in heard} == {Leg.UNCERTAIN}

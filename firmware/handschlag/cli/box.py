@@ -190,6 +190,7 @@ def policy_of(loaded: Loaded, said: Prompts) -> Policy:
         accepted=settings.box.accepted,
         staff_covered=settings.consent.staff_covered,
         proven_tap=settings.line.proven,
+        bench=settings.line.bench,
         text_version=f"{said.language}-{said.version}",
         text_hash=said.announcement.text_sha256,
         sound_s={name: prompt.length_s for name, prompt in by_name(said).items()},

@@ -41,12 +41,14 @@ class Booted(Event):
     """The process started and has read its spool and ledger back.
 
     `boot` is the box's own random boot id; `private` is what the ledger last said; `seed` are 16 random bytes from
-    which recording ids and jitter are derived, so that the machine itself stays deterministic.
+    which recording ids and jitter are derived, so that the machine itself stays deterministic. `doubted` are the bench
+    results, as (tap serial, name of the result), that a dial tone has disproved.
     """
 
     boot: str
     seed: bytes
     private: bool = False
+    doubted: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,13 @@ class ToneHeard(Event):
     leg: Leg
     cycles: int
     final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeHeard(Event):
+    """A clear dial tone, and whose it seems to be: the exchange's, so anything but `far` disproves the polarity."""
+
+    leg: Leg
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+DIRECTION_FAULT = "direction:dial-tone-not-far"
 ENDINGS = frozenset({"withdrawn", "destroyed", "purged", "expired"})
 
 
@@ -24,9 +25,10 @@ class Consent:
 
 @dataclass(slots=True)
 class Folded:
-    """The ledger's word on private mode and on every recording that it names."""
+    """The ledger's word on private mode, on disproved bench results and on every recording that it names."""
 
     private: bool = False
+    doubted: set[tuple[str, str]] = field(default_factory=set)
     consents: dict[str, Consent] = field(default_factory=dict)
     ended: dict[str, tuple[str, int]] = field(default_factory=dict)
     closed: dict[str, str] = field(default_factory=dict)
@@ -47,6 +49,8 @@ def fold(entries: Iterable[Mapping[str, Any]]) -> Folded:
         match entry["kind"]:
             case "private":
                 folded.private = bool(entry["on"])
+            case "fault" if entry.get("what") == DIRECTION_FAULT:
+                folded.doubted.add((str(entry["tap"]), str(entry["bench"])))
             case "granted":
                 folded.consents[recording] = Consent(
                     way=str(entry["way"]),

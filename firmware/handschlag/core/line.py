@@ -23,7 +23,8 @@ from handschlag.core.events import (
     TapHello,
     ToneHeard,
 )
-from handschlag.core.readiness import asks_by_itself, proven_leg
+from handschlag.core.fold import DIRECTION_FAULT
+from handschlag.core.readiness import asks_by_itself, direction_doubted, proven_leg
 from handschlag.core.state import CAPTURING, IN_CALL, Bar, Call, Line, Phase, Seizure
 from handschlag.core.voice import hush
 
@@ -37,8 +38,7 @@ def hello(d: Draft, e: TapHello) -> None:
     if (e.boot, e.serial, e.audio) != (line.tap_boot, line.tap_serial, line.audio):
         if d.state.call is not None:
             end_call(d, "tap-reboot")
-        wrong = line.dial_is_far is False and e.serial == line.tap_serial
-        d.put(line=Line(tap_boot=e.boot, tap_serial=e.serial, audio=e.audio, dial_is_far=False if wrong else None))
+        d.put(line=Line(tap_boot=e.boot, tap_serial=e.serial, audio=e.audio))
         d.wake("line", None)
         d.enter(Phase.UNKNOWN)
     d.do(SetPath(bypass=not d.state.policy.accepted))
@@ -222,22 +222,22 @@ def _ringback(d: Draft, e: ToneHeard) -> None:
 
 
 def _dial_tone(d: Draft, e: ToneHeard) -> None:
-    _prove_direction(d, e.leg)
     if not e.final:
         d.put_call(digits=emergency.with_dial_tone(d.call.digits))
     if d.state.phase is not Phase.OPEN:
         _conversation_over(d, "dial-tone", Bar.ENDED)
 
 
-def _prove_direction(d: Draft, leg: Leg) -> None:
-    """The exchange's dial tone must be far; once it was not, nothing is proven until the bench was done again."""
-    line = d.state.line
-    if line.audio is TapAudio.MIX or line.dial_is_far is False:
+def prove_direction(d: Draft, leg: Leg) -> None:
+    """The exchange's dial tone must be far; once it was not, nothing is proven until the bench was done again.
+
+    The ledger remembers it, for this tap and this bench result, across restarts (`fold`).
+    """
+    line, bench = d.state.line, d.state.policy.bench
+    if leg is Leg.FAR or line.audio is TapAudio.MIX or direction_doubted(d.state):
         return
-    far = leg is Leg.FAR
-    d.put(line=replace(line, dial_is_far=far))
-    if not far:
-        d.record("fault", what="direction:dial-tone-not-far")
+    d.put(doubted=d.state.doubted | {(line.tap_serial, bench)})
+    d.record("fault", what=DIRECTION_FAULT, tap=line.tap_serial, bench=bench)
 
 
 def _conversation_over(d: Draft, why: str, bar: Bar) -> None:

@@ -32,7 +32,8 @@ class Policy:
     """The settled part. Durations in seconds; `sound_s` are the lengths of the sounds in the prompt catalog.
 
     `accepted`: the box was set up and its acceptance is on file. `staff_covered`: every user of the line has given a
-    written consent. `proven_tap`: serial number of the tap whose polarity was proven at the bench, or "".
+    written consent. `proven_tap`: serial number of the tap whose polarity was proven at the bench, or "". `bench` names
+    that bench's result: what a dial tone has disproved stays so until there is another result.
     """
 
     accepted: bool
@@ -41,6 +42,7 @@ class Policy:
     text_version: str
     text_hash: str
     sound_s: Mapping[str, float]
+    bench: str = ""
     way: Way = Way.KEY
     ask_when: AskWhen = AskWhen.BUTTON
     settings_hash: str = ""

@@ -22,6 +22,11 @@ def cannot(state: CallState) -> str:
     return next((reason for applies, reason in reasons if applies), "")
 
 
+def direction_doubted(state: CallState) -> bool:
+    """Whether a dial tone has disproved what the bench found for this tap, in this run of the box or an earlier one."""
+    return (state.line.tap_serial, state.policy.bench) in state.doubted
+
+
 def key_way_possible(state: CallState) -> bool:
     """Whether a key's direction is proven: an in-line tap whose polarity was proven and is not contradicted."""
     line = state.line
@@ -29,7 +34,7 @@ def key_way_possible(state: CallState) -> bool:
         line.audio is TapAudio.VI
         and line.tap_serial != ""
         and line.tap_serial == state.policy.proven_tap
-        and line.dial_is_far is not False
+        and not direction_doubted(state)
     )
 
 
@@ -71,6 +76,6 @@ def warnings(state: CallState) -> tuple[str, ...]:
         (state.free_bytes is not None and 0 < state.free_bytes < low_space, "storage"),
         (state.button.stuck, "button"),
         (state.set_aside > 0, "set-aside"),
-        (state.line.dial_is_far is False, "direction"),
+        (direction_doubted(state), "direction"),
     )
     return tuple(name for applies, name in found if applies)

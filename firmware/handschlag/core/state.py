@@ -56,7 +56,7 @@ class Seizure:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What the tap said last. `newest` is the highest seizure so far; `dial_is_far` is None until a dial tone came."""
+    """What the tap said last. `newest` is the highest seizure so far."""
 
     known: bool = False
     off_hook: bool = False
@@ -66,7 +66,6 @@ class Line:
     audio: TapAudio = TapAudio.MIX
     seizure: int = 0
     newest: int = -1
-    dial_is_far: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,3 +212,4 @@ class CallState:
     disk_failed_at: float | None = None
     free_bytes: int | None = None
     set_aside: int = 0
+    doubted: frozenset[tuple[str, str]] = frozenset()  # (tap serial, bench result)

@@ -24,6 +24,7 @@ from handschlag.core.events import (
     DiskFailed,
     EntryDurable,
     Event,
+    ExchangeHeard,
     FileDurable,
     FileSent,
     FilesListed,
@@ -79,7 +80,7 @@ Cell = Rule | Ignore
 def _booted(d: Draft, e: Booted) -> None:
     if d.state.booted_at is not None:
         return  # a process boots once
-    d.put(booted_at=e.at, boot=e.boot, seed=e.seed, private=e.private)
+    d.put(booted_at=e.at, boot=e.boot, seed=e.seed, private=e.private, doubted=e.doubted)
     d.record("boot", boot=e.boot, version=d.state.policy.version, settings=d.state.policy.settings_hash)
     _each_second(d)
 
@@ -229,6 +230,10 @@ def _tone(d: Draft, e: ToneHeard) -> None:
     line.tone(d, e)
 
 
+def _exchange(d: Draft, e: ExchangeHeard) -> None:
+    line.prove_direction(d, e.leg)
+
+
 def _speech(d: Draft, e: SpeechBegan | SpeechEnded) -> None:
     line.speech(d, e)
 
@@ -292,6 +297,7 @@ _EVERY: dict[type[Event], Cell] = {
     PlayConnected: _play_connected,
     KeyHeard: NOT_HEARD,
     ToneHeard: NOT_HEARD,
+    ExchangeHeard: NOT_HEARD,
     SpeechBegan: NOT_HEARD,
     SpeechEnded: NOT_HEARD,
     AudioCame: _audio_came,
@@ -326,6 +332,7 @@ _EVERY: dict[type[Event], Cell] = {
 _IN_CALL: dict[type[Event], Cell] = {
     Flashed: _flashed,
     ToneHeard: _tone,
+    ExchangeHeard: _exchange,
     SpeechBegan: _speech,
     SpeechEnded: _speech,
     KeyHeard: _key,

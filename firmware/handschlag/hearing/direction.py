@@ -23,6 +23,8 @@ PART: Final = 264
 """33 ms: what of a key is judged by itself, too."""
 CONTRADICTS: Final = {Leg.FAR: 0.0, Leg.NEAR: -0.3}
 """A part whose cosine, counted in the direction of the leg, is not above this contradicts it: easily against far."""
+APART: Final = 5.0
+"""Voltage and current of a line's tone differ by no more than this factor; a channel that is dead does."""
 LOUDER_DB: Final = 10.0
 """Two separate channels (files only): the louder must be this much above the other."""
 
@@ -43,6 +45,12 @@ def phasors(signals: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> 
     turn = np.exp(-2j * np.pi / RATE * np.outer(np.arange(length), frequencies_hz)) * window[:, None]
     amplitudes: NDArray[np.complex128] = signals @ turn * (2.0 / max(window.sum(), 1e-9))
     return amplitudes
+
+
+def _both_alive(pair: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> bool:
+    """Neither channel lacks the tones: noise has some cosine, too."""
+    voltage, current = np.abs(phasors(pair, frequencies_hz))
+    return bool(np.all(voltage < APART * current) and np.all(current < APART * voltage))
 
 
 def cosines(pair: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> NDArray[np.float64]:
@@ -67,8 +75,8 @@ def judge(pair: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> tuple
     """
     cosine = least_clear(cosines(pair, frequencies_hz))
     leg = leg_of(cosine)
-    if leg is Leg.UNCERTAIN:
-        return leg, cosine
+    if leg is Leg.UNCERTAIN or not _both_alive(pair, frequencies_hz):
+        return Leg.UNCERTAIN, cosine
     sign = 1.0 if leg is Leg.FAR else -1.0
     length = pair.shape[1]
     last = max(length - PART, 0)

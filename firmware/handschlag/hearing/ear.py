@@ -22,11 +22,12 @@ from handschlag.hearing.activity import ActivityDetector, level_dbm0
 from handschlag.hearing.direction import FAR_FROM
 from handschlag.hearing.echo import EchoCanceller
 from handschlag.hearing.errors import HearingError
-from handschlag.hearing.events import RATE, Event, Leg, Levels, ToneHeard
+from handschlag.hearing.events import RATE, Event, ExchangeHeard, Leg, Levels
 from handschlag.hearing.fir import HIGH_PASS_DELAY, BlockFir, high_pass
 from handschlag.hearing.history import History
 from handschlag.hearing.keys import KeyDetector
 from handschlag.hearing.legs import Calibration, LegSplitter, to_int16
+from handschlag.hearing.polarity import PolarityWatch
 from handschlag.hearing.resample import GRID_HOPS, HOP, Resampler
 from handschlag.hearing.tones import ToneDetector
 
@@ -90,7 +91,7 @@ class Ear:
         self.bad_samples = 0
         """Samples that were NaN or infinite, and were taken for silence."""
         self.direction_trusted = True
-        """False from the moment that a dial tone did not come from the exchange: every key is uncertain then."""
+        """False from the moment that a clear dial tone did not come from the exchange: every key is uncertain then."""
         block = HOP * hops
         self._resampler = Resampler(sample_rate_in, self.channels, hops)
         self._play_resampler = Resampler(sample_rate_in, 1, hops) if sample_rate_in % RATE == 0 else None
@@ -105,6 +106,7 @@ class Ear:
         self._history = History(signals, block)
         self._keys = KeyDetector(self._history, self.leg_count, has_pair=mode == "vi")
         self._tones = ToneDetector(self._history, 2 if mode == "vi" else None)
+        self._polarity = PolarityWatch(self._history, 2) if mode == "vi" else None
         self._activity = ActivityDetector(self._history, self.leg_count, crosstalk=mode == "vi")
         self._block = np.zeros((self.channels, block), np.float32)
         self._played = np.zeros(block, np.float32)
@@ -185,6 +187,8 @@ class Ear:
         self._history.wipe()
         self._keys.forget()
         self._tones.forget()
+        if self._polarity is not None:
+            self._polarity.forget()
         self._activity.forget()
         self._block.fill(0.0)
         self._played.fill(0.0)
@@ -239,11 +243,12 @@ class Ear:
             signals = signals - echo
         self._history.push(self._high_pass.feed(signals), self._position - HIGH_PASS_DELAY)
         tones = self._tones.feed()
-        self._watch_polarity(tones)
+        exchange = self._watch_polarity()
         keys = self._keys.feed()
         tonal = self._keys.sounding.reshape(-1, 2).any(axis=1) | self._tones.sounding
         events += keys
         events += tones
+        events += exchange
         events += self._activity.feed(tonal)
         first, self._position = self._position, self._position + block.shape[1]
         return legs[:, -first:] if first < 0 else legs
@@ -260,9 +265,8 @@ class Ear:
             echo = np.zeros_like(self._block)  # what the splitter's filters still hold of it
         return np.concatenate([self._echo_splitter.feed(echo), echo * self._signs])
 
-    def _watch_polarity(self, tones: list[ToneHeard]) -> None:
-        if self.mode != "vi":
-            return
-        for tone in tones:
-            if tone.name == "dial" and tone.cos < FAR_FROM:
-                self.direction_trusted = self._keys.trusted = False
+    def _watch_polarity(self) -> list[ExchangeHeard]:
+        heard = self._polarity.feed() if self._polarity is not None else []
+        if any(each.cos < FAR_FROM for each in heard):
+            self.direction_trusted = self._keys.trusted = False
+        return heard

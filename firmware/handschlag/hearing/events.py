@@ -78,6 +78,27 @@ class ToneHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class ExchangeHeard:
+    """A clear dial tone, 1.3 s of it, from which the tap's polarity can be told: it must be far.
+
+    Attributes:
+        start: where the tone began.
+        end: where it was judged; it lasts on.
+        cos: cos φ of voltage and current.
+        final: it is told once.
+    """
+
+    start: int
+    end: int
+    cos: float
+
+    @property
+    def final(self) -> bool:
+        """It is told once."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechHeard:
     """One party began to speak (`end` is None) or has ended, the hangover not counted."""
 
@@ -91,7 +112,7 @@ class SpeechHeard:
         return self.end is not None
 
 
-Event = KeyHeard | ToneHeard | SpeechHeard
+Event = KeyHeard | ToneHeard | ExchangeHeard | SpeechHeard
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from handschlag.hearing.events import RATE, Event, KeyHeard, SpeechHeard, ToneHeard
+from handschlag.hearing.events import RATE, Event, ExchangeHeard, KeyHeard, SpeechHeard, ToneHeard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +28,8 @@ def line(event: Event) -> dict[str, str | int | float] | None:
             return {"kind": "key", "key": event.key, "leg": event.leg.value, **span, **evidence}
         case ToneHeard():
             return {"kind": "tone", "name": event.name, **span, "cycles": event.cycles}
+        case ExchangeHeard():
+            return None  # the tone itself is told as a tone
         case SpeechHeard():
             return {"kind": "speech", "leg": event.leg.value, **span}
     assert_never(event)
