@@ -10,7 +10,7 @@ from handschlag.hearing.capture import EDGE
 from handschlag.hearing.readable import readable
 from handschlag_bench.hearing import masking, oracles
 from handschlag_bench.hearing.masking import Call, Press
-from handschlag_bench.hearing.signals import KEYS, dialled, key, noise, silence, voice
+from handschlag_bench.hearing.signals import KEYS, dialled, key, noise, silence, tones, voice
 
 SEEDS = range(1000, 1012)
 QUIET = (False, False)
@@ -85,6 +85,26 @@ def test_every_key_is_readable(name: str) -> None:
 def test_nothing_is_readable_in_silence_and_noise(wave: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
     """Silence, noise, and pieces too short for a key hold none."""
     assert readable(oracles.to_pcm(wave[:, None])) == []
+
+
+@pytest.mark.parametrize(
+    "frequencies_hz", [(425,), (350, 440), (400, 425), (1400,), (1100,), (2100,), (950,), (2130, 2750)]
+)
+def test_nothing_is_readable_in_the_lines_own_tones(frequencies_hz: tuple[float, ...]) -> None:
+    """Dial, busy, reminder, fax and alerting tones, however loud, and their edges, are no keys."""
+    wave = np.concatenate([silence(100.0), tones(frequencies_hz, 500.0, -6.0), silence(100.0)])
+    assert readable(oracles.to_pcm(wave[:, None])) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_key_under_louder_speech_is_readable(seed: int) -> None:
+    """300 ms of a key, 4 dB below the speech around it, are found for a good part."""
+    wave = voice(1.5, -14.0, seed=seed)
+    wave[4000:6400] += key("A", 300.0, -21.0)
+    inside = np.zeros(wave.size, np.bool_)
+    for start, end in readable(oracles.to_pcm(wave[:, None])):
+        inside[start:end] = True
+    assert inside[4000:6400].mean() > 1.0 / 3.0
 
 
 def test_speech_is_hardly_silenced() -> None:

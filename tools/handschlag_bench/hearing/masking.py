@@ -263,8 +263,12 @@ def rows(*, full: bool) -> Iterator[Row]:
 
 
 def speech_silenced(reels: int | None = None) -> float:
-    """Share of recorded speech (so many minutes; all) that is silenced because it could be read as a key."""
-    material = [reel for reel in corpora.reels(corpora.recordings()) if reel.kind == "speech" or reels is not None]
+    """Share of recorded speech (so many minutes; all) that is silenced because it could be read as a key.
+
+    Where no recorded speech is installed, the repository's synthetic voices serve.
+    """
+    recorded = [piece for piece in corpora.recordings(own=False) if piece.kind == "speech"]
+    material = corpora.reels(recorded or corpora.repository())
     silenced_samples = total = 0
     for reel in material[:: max(len(material) // reels, 1) if reels else 1]:
         samples = oracles.to_pcm(reel.load()[0])[:, None]
