@@ -1,8 +1,16 @@
 """Who speaks when, and how loud.
 
-Each 10 ms the level of each leg is held against its own noise floor, the least smoothed level of the last seconds.
-A leg counts only while it is not merely the other one's leak: 6-19 dB is what two wires separate without a fitted
-balance. Keys and tones are no speech; what stays at its floor (comfort noise, hum) is none, either.
+Each 10 ms the power of each leg, the highs weighed less as a voice has less of them (6 dB less at 3 kHz), is held
+against its own noise floor: the least power of the last seconds. It takes more power to begin than to go on. A leg
+counts only while it is not merely the other one's leak: 6-19 dB is what two wires separate without a fitted balance.
+Keys are no speech; what stays at its floor (comfort noise, hum) is none, either.
+
+A steady vowel can pass for a tone for a tenth of a second and more, but a tone's power does not move: what sounds like
+a tone is speech all the same, and was so from its first hop, once its power has moved by 2 dB, or when it ends too
+early. White noise that sets in, breath and clicks do not begin speech: three hops in its beginning must have more lows
+than highs, as a voice has.
+
+All powers are sums of squares over three hops, so no logarithm is needed.
 """
 
 from __future__ import annotations
@@ -21,19 +29,31 @@ if TYPE_CHECKING:
     from handschlag.hearing.history import History
 
 HOP: Final = 80
-ABOVE_FLOOR_DB: Final = 8.0
-LEAST_DBM0: Final = -46.0
+BEGIN_DB: Final = 4.0
+"""So far above the floor speech begins."""
+GO_ON_DB: Final = 3.0
+"""And so far above it it goes on."""
+LEAST_DBM0: Final = -54.0
 LEAK_DB: Final = 5.0
 """A leg this much below the other one is taken for the other one's leak."""
 BEGIN_HOPS: Final = (5, 7)
 """So many active hops within so many make a beginning."""
 HANGOVER_HOPS: Final = 20
 SMOOTH_HOPS: Final = 3
+EVEN_DB: Final = 5.0
+TONE_MOVES_DB: Final = 2.0
+TONE_EDGE_HOPS: Final = 3
+"""Hops by which a tone is told from its power after the end of it."""
+SHORTEST_TONE_HOPS: Final = 16
+"""What ends earlier was none."""
+VOICED_SHARE: Final = 0.58
+"""Share of the power that is left when the highs are weighed less; noise and clicks have half."""
+VOICED_HOPS: Final = 3
+"""So many of the hops that make a beginning are voiced."""
 _SPAN_HOPS: Final = 10
 _SPANS: Final = 30
 _EVEN_SPANS: Final = 4
-_NEVER: Final = 999.0
-EVEN_DB: Final = 5.0
+_RECENT: Final = (1 << BEGIN_HOPS[1]) - 1
 
 
 def level_dbm0(mean_square: float) -> float:
@@ -41,70 +61,117 @@ def level_dbm0(mean_square: float) -> float:
     return max(10.0 * math.log10(max(mean_square, 1e-12) * 2.0) + FULL_SCALE_DBM0, -100.0)
 
 
+def _ratio(db: float) -> float:
+    return math.pow(10.0, db / 10.0)
+
+
+_LEAST: Final = _ratio(LEAST_DBM0 - FULL_SCALE_DBM0) / 2.0 * SMOOTH_HOPS * HOP
+_BEGIN, _GO_ON, _EVEN, _MOVES = _ratio(BEGIN_DB), _ratio(GO_ON_DB), _ratio(EVEN_DB), _ratio(TONE_MOVES_DB)
+
+
 class _Floor:
-    """The least level of the last three seconds; or of the last 0.4 s, where all of it stays within a few decibels.
+    """The least power of the last three seconds; or of the last 0.4 s, where all of it stays within a few decibels.
 
     Speech never stays so even; noise that sets in does, and need not be taken for speech for long.
     """
 
     def __init__(self) -> None:
-        self._spans: deque[tuple[float, float]] = deque(maxlen=_SPANS)  # least and greatest level of each 0.1 s
+        self._spans: deque[tuple[float, float]] = deque(maxlen=_SPANS)  # least and greatest power of each 0.1 s
         self._hops = -SMOOTH_HOPS - 1  # the first hops are half from before the stream
         self._least = self._greatest = 0.0
-        self._past = self._even = 0.0
+        self._past = math.inf
+        self._even = 0.0
 
-    def hear(self, level: float) -> float:
-        """Take the next level; give the floor."""
+    def hear(self, power: float) -> float:
+        """Take the next power; give the floor."""
         if self._hops <= 0:
-            self._least = self._greatest = level
-        elif level < self._least:
-            self._least = level
-        elif level > self._greatest:
-            self._greatest = level
+            self._least = self._greatest = power
+        elif power < self._least:
+            self._least = power
+        elif power > self._greatest:
+            self._greatest = power
         self._hops += 1
         if self._hops == _SPAN_HOPS:
-            self._spans.append((self._least, self._greatest))
-            self._hops = 0
-            self._past = min(least for least, _ in self._spans)
-            latest = list(self._spans)[-_EVEN_SPANS:]
-            quietest = min(least for least, _ in latest)
-            even = len(latest) == _EVEN_SPANS and max(most for _, most in latest) - quietest < EVEN_DB
-            self._even = quietest if even else -_NEVER
-        floor = min(self._least, self._past) if self._spans else self._least
-        return max(floor, self._even) if self._spans else floor
+            self._close_span()
+        return max(self._even, min(self._past, self._least))
+
+    def _close_span(self) -> None:
+        self._spans.append((self._least, self._greatest))
+        self._hops = 0
+        self._past = min(least for least, _ in self._spans)
+        latest = [self._spans[place] for place in range(-min(_EVEN_SPANS, len(self._spans)), 0)]
+        quietest = min(least for least, _ in latest)
+        even = len(latest) == _EVEN_SPANS and max(most for _, most in latest) < quietest * _EVEN
+        self._even = quietest if even else 0.0
+
+
+class _Tone:
+    """Whether what sounds like a tone moves in power, edges aside."""
+
+    def __init__(self) -> None:
+        self.hops = 0
+        self._least = self._greatest = 0.0
+
+    def moves(self, power: float) -> bool:
+        """Take the next hop of it."""
+        self.hops += 1
+        if self.hops <= TONE_EDGE_HOPS + 1:
+            self._least = self._greatest = power
+        elif power < self._least:
+            self._least = power
+        elif power > self._greatest:
+            self._greatest = power
+        return self._greatest > self._least * _MOVES
 
 
 class _Voice:
+    """One leg: its power, its floor, and whether it speaks."""
+
     def __init__(self, leg: Leg) -> None:
         self.leg = leg
         self.floor = _Floor()
-        self.smooth = 0.0
-        self._energies: deque[float] = deque([0.0] * SMOOTH_HOPS, SMOOTH_HOPS)
-        self.recent: deque[bool] = deque(maxlen=BEGIN_HOPS[1])
+        self.power = 0.0
         self.start: int | None = None
-        self.last = 0
+        self._hops: deque[float] = deque([0.0] * (TONE_EDGE_HOPS + 1), TONE_EDGE_HOPS + 1)
+        self._plain: deque[float] = deque([0.0] * SMOOTH_HOPS, SMOOTH_HOPS)
+        self._voiced = 0
+        self._recent = 0  # a bit per hop, the newest one lowest
+        self._doubt = 0  # the same for hops that may be a tone's
+        self._last = 0
+        self._tone = _Tone()
 
-    def loudness(self, energy: float) -> float:
-        """Mean square over the last hops, this one's energy included."""
-        self._energies.append(energy)
-        self.smooth = sum(self._energies) / (SMOOTH_HOPS * HOP)
-        return self.smooth
+    def take(self, power: float, plain: float) -> None:
+        """Power of the newest hop, the highs weighed less, and as it is."""
+        self._hops.append(power)
+        self._plain.append(plain)
+        self.power = self._hops[-1] + self._hops[-2] + self._hops[-3]
 
-    def hear(self, *, active: bool, first: int) -> list[SpeechHeard]:
-        """One hop that begins at position `first`."""
-        self.recent.append(active)
-        if active:
-            self.last = first + HOP
+    def hear(self, *, key: bool, tone: bool, leak: float, first: int) -> SpeechHeard | None:
+        """Judge the hop that begins at `first`; less than `leak` is the other one's."""
+        power = self.power
+        over = power > self.floor.hear(power) * (_BEGIN if self.start is None else _GO_ON)
+        active = over and power > _LEAST and power >= leak and not key
+        self._voiced = (self._voiced << 1 | (power > VOICED_SHARE * sum(self._plain))) & _RECENT
+        doubt = tone and not self._tone.moves(self._hops[0])
+        if not doubt and self._tone.hops:
+            if tone or self._tone.hops < SHORTEST_TONE_HOPS:
+                self._recent |= self._doubt
+            self._doubt = 0
+        if not tone:
+            self._tone.hops = 0
+        self._recent = (self._recent << 1 | (active and not doubt)) & _RECENT
+        self._doubt = (self._doubt << 1 | (active and doubt)) & _RECENT
+        if active and not doubt:
+            self._last = first + HOP
         if self.start is None:
-            if sum(self.recent) < BEGIN_HOPS[0]:
-                return []
-            self.start = first - (len(self.recent) - 1 - list(self.recent).index(True)) * HOP
-            return [SpeechHeard(self.leg, self.start, None)]
-        if first + HOP - self.last < HANGOVER_HOPS * HOP:
-            return []
-        begun, self.start = self.start, None
-        self.recent.clear()
-        return [SpeechHeard(self.leg, begun, self.last)]
+            if self._recent.bit_count() < BEGIN_HOPS[0] or self._voiced.bit_count() < VOICED_HOPS:
+                return None
+            self.start = first - (self._recent.bit_length() - 1) * HOP
+            return SpeechHeard(self.leg, self.start, None)
+        if first + HOP - self._last < HANGOVER_HOPS * HOP:
+            return None
+        begun, self.start, self._recent = self.start, None, 0
+        return SpeechHeard(self.leg, begun, self._last)
 
 
 class ActivityDetector:
@@ -125,28 +192,30 @@ class ActivityDetector:
     def _quiet(self) -> list[_Voice]:
         return [_Voice(leg) for leg in ([Leg.UNCERTAIN] if self._legs == 1 else [Leg.FAR, Leg.NEAR])]
 
-    def feed(self, tonal: NDArray[np.bool_]) -> list[SpeechHeard]:
-        """Look at the newest block; `tonal` marks the hops that are keys or tones."""
-        history = self._history
-        newest = history.data[: self._legs, -history.block :].reshape(self._legs, -1, HOP)
-        energy = np.einsum("ijk,ijk->ij", newest, newest).tolist()
+    def feed(self, keys: NDArray[np.bool_], tones: NDArray[np.bool_]) -> list[SpeechHeard]:
+        """Look at the newest block, whose hops may be marked as a key's or as sounding like a tone."""
+        powers, plain = self._powers()
         events: list[SpeechHeard] = []
-        for hop, tone in enumerate(tonal.tolist()):
-            first = history.base + hop * HOP
-            loudest = 0.0
+        first = self._history.base
+        for hop, (key, tone) in enumerate(zip(keys.tolist(), tones.tolist(), strict=True)):
             for leg, voice in enumerate(self._voices):
-                loudest = max(loudest, voice.loudness(energy[leg][hop]))
+                voice.take(powers[leg][hop], plain[leg][hop])
+            leak = self._leak * max(voice.power for voice in self._voices)
             for voice in self._voices:
-                level = level_dbm0(voice.smooth)
-                floor = voice.floor.hear(level)
-                active = (
-                    not tone
-                    and level > LEAST_DBM0
-                    and level > floor + ABOVE_FLOOR_DB
-                    and voice.smooth >= self._leak * loudest
-                )
-                events += voice.hear(active=active, first=first)
+                event = voice.hear(key=key, tone=tone, leak=leak, first=first)
+                if event is not None:
+                    events.append(event)
+            first += HOP
         return events
+
+    def _powers(self) -> tuple[list[list[float]], list[list[float]]]:
+        """Sums of squares of each hop of the newest block per leg: the highs weighed less, and as they are."""
+        history = self._history
+        joined = history.data[: self._legs, -history.block - 1 :]
+        newest = joined[:, 1:]
+        low = ((newest + joined[:, :-1]) * np.float32(0.5)).reshape(self._legs, -1, HOP)
+        newest = newest.reshape(self._legs, -1, HOP)
+        return np.einsum("ijk,ijk->ij", low, low).tolist(), np.einsum("ijk,ijk->ij", newest, newest).tolist()
 
     @property
     def speaking(self) -> dict[Leg, int]:

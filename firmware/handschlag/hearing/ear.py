@@ -245,11 +245,11 @@ class Ear:
         tones = self._tones.feed()
         exchange = self._watch_polarity()
         keys = self._keys.feed()
-        tonal = self._keys.sounding.reshape(-1, 2).any(axis=1) | self._tones.sounding
+        keyed = self._keys.sounding[0::2] | self._keys.sounding[1::2]
         events += keys
         events += tones
         events += exchange
-        events += self._activity.feed(tonal)
+        events += self._activity.feed(keyed, self._tones.sounding)
         first, self._position = self._position, self._position + block.shape[1]
         return legs[:, -first:] if first < 0 else legs
 
