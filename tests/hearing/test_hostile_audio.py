@@ -26,9 +26,11 @@ def _stretch(random: np.random.Generator, kind: str, count: int, channels: int) 
         case "constant":
             return np.full((count, channels), float(random.choice(HOSTILE)))
         case "mixed":
-            return np.asarray(random.choice(HOSTILE, (count, channels)))
+            mixed: NDArray[np.float64] = random.choice(np.array(HOSTILE), (count, channels))
+            return mixed
         case "noise":
-            return random.standard_normal((count, channels)) * 10.0 ** random.uniform(-6, 2)
+            loudness: float = 10.0 ** float(random.uniform(-6, 2))
+            return random.standard_normal((count, channels)) * loudness
         case "square":
             period = int(random.integers(2, 200))
             wave = np.where(np.arange(count) % period < period // 2, 1.0, -1.0)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TOPICS: Final[dict[str, Rows]] = {
     "direction": direction.rows,
+    "echo": echo.rows,
     "levels": levels.rows,
     "masking": masking.rows,
     "echo": echo.rows,
