@@ -23,7 +23,6 @@ TOPICS: Final[dict[str, Rows]] = {
     "echo": echo.rows,
     "levels": levels.rows,
     "masking": masking.rows,
-    "echo": echo.rows,
     "talkoff": talkoff.rows,
 }
 """What `--quality` counts, in this order; each gives its rows for `full=False` (seconds) or `full=True` (minutes)."""
