@@ -37,7 +37,7 @@ BLOCK: Final = 960
 PRESSES: Final = (1, 5)
 LENGTHS_MS: Final = (40.0, 1000.0)
 LEVELS_DBM0: Final = (-27.0, -3.0)
-FULL_TRIALS: Final = 1000
+FULL_TRIALS: Final = 300
 READERS: Final = ("handschlag", "spandsp", "multimon-ng")
 
 
@@ -240,7 +240,7 @@ def judge(call: Call) -> Verdict:
 
 
 def rows(*, full: bool) -> Iterator[Row]:
-    """Forty calls; `full`: a thousand."""
+    """Forty calls; `full`: three hundred."""
     trials = FULL_TRIALS if full else 40
     calls = [make_call(seed) for seed in range(trials)]
     if full:
