@@ -129,8 +129,8 @@ class Rendered:
     """What was rendered lately, by frame number, for whoever captures what comes back of it.
 
     Rendering and capturing call from threads of their own, in turns that jitter; neither ever waits. One thread writes,
-    one reads; the first read fixes which frame belongs to which, and from then on both count: a rendering that comes
-    late leaves a hole of silence, and does not move what follows.
+    one reads; the first sound fixes which frame belongs to which, and from then on both count: a rendering that comes
+    late leaves a hole of silence, and does not move what follows, unless there was nothing at all to be read.
 
     Args:
         frames: how many are kept.
@@ -141,11 +141,14 @@ class Rendered:
         self._ring = np.zeros(frames, np.float32)
         self._margin = margin
         self._written = 0
-        self._next: int | None = None
+        self._next = 0
+        self._fixed = False  # devices start unevenly: nothing is fixed before there is something to hear
 
     def write(self, frames: npt.NDArray[np.float32]) -> None:
         """These (n,) frames were rendered next."""
         self._copy(self._written, frames, into_ring=True)
+        if not self._fixed and frames.any():
+            self._fixed = True
         self._written += len(frames)
 
     def read(self, out: npt.NDArray[np.float32]) -> bool:
@@ -160,8 +163,8 @@ class Rendered:
     def skip(self, count: int) -> int:
         """So many captured frames were lost; gives the number of the first one."""
         first = self._next
-        if first is None or not -self._margin <= self._written - first <= len(self._ring):
-            first = self._written - count - self._margin  # at the start, and when one side has stood still
+        if not self._fixed or not 0 < self._written - first <= len(self._ring):
+            first = self._written - count - self._margin  # as yet, and when one side has stood still
         self._next = first + count
         return first
 

@@ -41,6 +41,7 @@ class Ear:
         self.inbox = Inbox()
         self.audio = PortAudio(TAP, SOUNDS)
         self.heard: list[F32] = []
+        self.played: list[F32] = []
 
     def start(self) -> None:
         """Begin."""
@@ -49,6 +50,7 @@ class Ear:
     def _post(self, event: object) -> None:
         if isinstance(event, AudioBlock):
             self.heard.append(event.frames.copy())
+            self.played.append(np.zeros(960, np.float32) if event.played is None else event.played.copy())
             self.audio.done(event)
         self.inbox.post(event)  # type: ignore[arg-type]  # whatever is posted is an Event
 
@@ -66,6 +68,7 @@ class Wire:
         self._lock = threading.Condition()
         self._recorded: list[F32] = []
         self._to_carry: list[F32] = []
+        self.loops = False
         options: dict[str, Any] = {
             "device": LINE,
             "samplerate": RATE,
@@ -109,6 +112,8 @@ class Wire:
     def _record(self, indata: F32, *_: object) -> None:
         with self._lock:
             self._recorded.append(indata[:, 0].copy())
+            if self.loops:
+                self._to_carry.append(np.stack([indata[:, 0] * np.float32(0.25)] * 2, axis=1))
             self._lock.notify_all()
 
     def _play(self, outdata: F32, *_: object) -> None:
@@ -204,6 +209,29 @@ def test_a_key_tone_comes_through(wire: Wire, ear: Ear) -> None:
     assert strongest == pytest.approx([697, 1209], abs=5)
     assert spectrum.max() == pytest.approx(0.2, rel=0.15)
     assert float(np.abs(tone[:, 1]).max()) < 0.01
+
+
+def test_what_was_played_comes_back_later(wire: Wire, ear: Ear) -> None:
+    """On a line that leaks, each block says what was played at most 240 ms before it comes back, by a lasting delay."""
+    ear.start()
+    ear.came()
+    wire.loops = True
+    delays: list[int] = []
+    for _ in range(2 * ATTEMPTS):
+        before = len(ear.heard)
+        ear.inbox.forget()
+        ear.audio.play("chirp")
+        ear.inbox.until(lambda: bool(ear.inbox.of(Played)))
+        wire.recorded_s(0.5)
+        heard, played = (np.concatenate(blocks[before:]) for blocks in (ear.heard, ear.played))
+        (back, alike), (given, same) = (best_match(each, SOUNDS["chirp"].samples) for each in (heard[:, 0], played))
+        if min(alike, same) > 0.99:
+            delays.append(back - given)
+        if len(delays) == 2:
+            break
+    assert len(delays) == 2
+    assert all(0 <= delay <= 0.24 * RATE for delay in delays)
+    assert abs(delays[1] - delays[0]) < 2000
 
 
 def test_stop_silences_the_line(wire: Wire, ear: Ear) -> None:

@@ -47,6 +47,7 @@ class InProcess:
         self.sim = SimAudio(SOUNDS, self.clock)
         self.audio: Audio = self.sim
         self.seen: list[npt.NDArray[np.float32]] = []
+        self.played: list[npt.NDArray[np.float32] | None] = []
         self.sim.start(self.inbox.post)
         self.close = self.sim.close
 
@@ -56,6 +57,7 @@ class InProcess:
         self.sim.push(frames)
         for block in self.inbox.of(AudioBlock)[before:]:
             self.seen.append(block.frames.copy())
+            self.played.append(None if block.played is None else block.played.copy())
             self.audio.done(block)
         return self.sim.pull(len(frames))
 
@@ -69,6 +71,7 @@ class OverSocket:
         pipe = PipeAudio(folder / "audio", self.clock, SOUNDS)
         self.audio: Audio = pipe
         self.seen: list[npt.NDArray[np.float32]] = []
+        self.played: list[npt.NDArray[np.float32] | None] = []
         pipe.start(self.inbox.post)
         self.world = PipeWorld(folder / "audio")
 
@@ -81,6 +84,7 @@ class OverSocket:
         self.inbox.until(lambda: len(self.inbox.of(AudioBlock)) > before)
         block = self.inbox.of(AudioBlock)[-1]
         self.seen.append(block.frames.copy())
+        self.played.append(None if block.played is None else block.played.copy())
         self.audio.done(block)
         world.join()
         return heard[0]
@@ -150,6 +154,20 @@ def test_a_sound_is_played_whole_and_its_mark_told_in_time(rig: Rig) -> None:
     assert mark.at - began == pytest.approx(0.02 + 0.25, abs=1e-4)
     assert end == Played(end.at, "ramp")
     assert end.at - began == pytest.approx(0.02 + 0.5, abs=1e-4)
+
+
+def test_blocks_say_what_was_played_meanwhile(rig: InProcess | OverSocket) -> None:
+    """Each block brings the very samples that the line heard during it, None for silence; `done` wipes them."""
+    assert rig.inbox.of(AudioBlock) == []
+    rig.exchange(silence())
+    rig.audio.play("ramp")
+    heard = [rig.exchange(silence()) for _ in range(28)]
+    blocks = rig.inbox.of(AudioBlock)
+    assert rig.played[0] is None  # the answer to the first block came before `play`
+    for played, wanted in zip(rig.played[2:], heard[:-1], strict=True):
+        assert (played is not None) == bool(wanted.any())
+        assert played is None or np.array_equal(played, wanted)
+    assert not any(block.played.any() for block in blocks if block.played is not None)
 
 
 def test_stop_is_silent_within_a_block_and_tells_nothing_more(rig: Rig) -> None:
@@ -252,3 +270,35 @@ def test_a_world_that_breaks_the_format_is_dropped(tmp_path: Path, header: bytes
     rig.inbox.until(lambda: len(rig.inbox.of(AudioGone)) == 2)
     assert "allowed are 1 to 9600" in rig.inbox.of(AudioGone)[-1].why
     rig.close()
+
+
+def test_a_new_world_hears_nothing_of_the_old_ones(tmp_path: Path) -> None:
+    """What the lost world would have heard next is not told as played to the new one."""
+    rig = OverSocket(tmp_path)
+    rig.audio.play("ramp")
+    rig.exchange(silence())
+    rig.world.close()
+    rig.inbox.until(lambda: len(rig.inbox.of(AudioGone)) == 2)
+    rig.world = PipeWorld(tmp_path / "audio")
+    rig.exchange(silence())
+    assert rig.played == [None, None]
+    rig.close()
+
+
+def test_what_nobody_wanted_counts_for_what_was_played() -> None:
+    """Blocks that are not delivered, unwanted or for want of a buffer, take their share of what was played along."""
+    rig = SimAudio(SOUNDS)
+    inbox = Inbox()
+    rig.start(inbox.post)
+    rig.play("ramp")
+    rig.push(silence())
+    first, second, third = (rig.pull(BLOCK) for _ in range(3))
+    rig.want(blocks=False)
+    rig.push(silence())
+    rig.want(blocks=True)
+    rig.push(silence())
+    rig.push(silence())
+    assert first.any()
+    for block, wanted in zip(inbox.of(AudioBlock)[1:], (second, third), strict=True):
+        assert block.played is not None
+        assert np.array_equal(block.played, wanted)

@@ -79,28 +79,29 @@ class _Memory:
         self.response = np.zeros((TAPS, channels), np.float32)
         self.left = 0.0
 
-    def learn(self, squares: NDArray[np.float32], products: NDArray[np.float32], noise: float) -> None:
-        """Add a step's products, weighed by what else was in it (mean square)."""
+    def learn(self, squares: NDArray[np.float32], products: NDArray[np.float32], weight: float = 1.0) -> None:
+        """Add a step's products."""
         self._squares *= self._keep
         self._products *= self._keep
-        self._squares += squares / noise
-        self._products += products / noise
+        self._squares += squares * np.float32(weight)
+        self._products += products * np.float32(weight)
 
-    def solve(self) -> None:
+    def solve(self, noise: float = 1.0) -> None:
         """Find the response that fits best.
 
-        In the unit of the weights the ridge is the wish for one of size one, as far as nothing is known.
+        The ridge is the wish for one of size one, as far as nothing is known; `noise` is what else is in a sample, in
+        the unit of the weights.
         """
-        self.response[:] = np.linalg.solve(self._squares + self._ridge, self._products)
+        self.response[:] = np.linalg.solve(self._squares + self._ridge * noise, self._products)
 
     def discount(self, share: float) -> None:
         """Let everything that was learnt count only so much."""
         self._squares *= share
         self._products *= share
 
-    def become(self, other: _Memory) -> None:
+    def become(self, other: _Memory, weight: float) -> None:
         """Take over what another one has learnt."""
-        self._squares[:], self._products[:] = other._squares, other._products
+        self._squares[:], self._products[:] = other._squares * weight, other._products * weight
         self.response[:] = other.response
         self.left = other.left
 
@@ -216,13 +217,17 @@ class EchoCanceller:
             np.copyto(self._rows, self._windows(self._played, delay, self._block))
             estimate = (self._rows @ best.response).T
             np.copyto(rows, self._windows(self._sharp, delay, count))
-        if self._short.left < _TAKES_OVER * self._long.left:
-            self._long.become(self._short)
-        squares, products = rows.T @ rows, rows.T @ sharp
         floor = _FLOOR + _SHARE_FLOOR * max(there, self._there)
-        self._long.learn(squares, products, max(min(left), floor))
-        self._short.learn(squares, products, max(self._short.left, floor))
-        (self._long if self._turn else self._short).solve()
+        noise = max(self._short.left, floor)
+        if self._short.left < _TAKES_OVER * self._long.left:
+            self._long.become(self._short, 1.0 / noise)
+        squares, products = rows.T @ rows, rows.T @ sharp
+        self._long.learn(squares, products, 1.0 / max(min(left), floor))
+        self._short.learn(squares, products)
+        if self._turn:
+            self._long.solve()
+        else:
+            self._short.solve(noise)
         self._turn = not self._turn
         return estimate
 
@@ -250,10 +255,11 @@ class EchoCanceller:
         self._there = _mean_square(sharp)
         left = _mean_square(sharp - rows @ _response(rows, sharp))
         squares, products = rows.T @ rows, rows.T @ sharp
-        for memory in (self._long, self._short):
+        noise = max(left, _FLOOR + _SHARE_FLOOR * self._there)
+        for memory, weight in ((self._long, 1.0 / noise), (self._short, 1.0)):
             memory.discount(0.0)
-            memory.learn(squares, products, max(left, _FLOOR + _SHARE_FLOOR * self._there))
-            memory.solve()
+            memory.learn(squares, products, weight)
+            memory.solve(noise * weight)
             memory.left = left
 
 

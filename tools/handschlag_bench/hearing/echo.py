@@ -61,6 +61,7 @@ class Scene:
     drift_ppm: float = 0.0
     language: Language = "de"
     first_key_s: float = FIRST_KEY_S
+    longest_s: float = 60.0
     seed: int = 1
 
 
@@ -120,7 +121,7 @@ def _delayed(wave: Wave, scene: Scene, size: int) -> Wave:
 def make(scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32], list[tuple[str, float]]]:
     """Frames of the tap, what was played meanwhile (48 kHz), and the keys: digit and begin in seconds."""
     random = np.random.default_rng(scene.seed)
-    played = announcement(scene.language).astype(np.float64)
+    played = announcement(scene.language)[: round(scene.longest_s * RATE)].astype(np.float64)
     size = -(-(played.size + round(0.5 * RATE)) // BLOCK) * BLOCK
     played = np.concatenate([played, np.zeros(size - played.size)])
     pressed: list[tuple[str, float]] = []
