@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 ROOM: Final = Path(__file__).resolve().parent.parent
 """The folder `hardware/`."""
 
+SCALES: Final = ("voltage_mv", "current_ua")
 KINDS: Final = ("in", "in-pull-up", "out", "adc")
 
 
@@ -88,6 +89,8 @@ def parse(text: str) -> Pinout:
         raise BadPinout(f"pinout.toml: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise BadPinout(f"pinout.toml: {error}; needed are tap.pin, tap.scale, box.pin and terminal") from error
+    if set(scales) != set(SCALES):
+        raise BadPinout(f"pinout.toml, tap.scale: there are {sorted(scales)}; needed are {', '.join(SCALES)}")
     for board, highest in (("tap", 29), ("box", 27)):
         _check(board, pins[board], highest)
     return Pinout(pins["tap"], pins["box"], terminals, scales)
