@@ -42,7 +42,6 @@ LONGEST_LOOK: Final = 900  # what a measurement goes back: 112 ms
 LONGEST_DOUBT: Final = 480  # an undecided track forgets what is older than 60 ms
 
 
-
 def digit(row: int, column: int) -> str:
     """Name of the key at this row and column."""
     return LAYOUT[row][column]
@@ -161,8 +160,7 @@ class KeyDetector:
         released = track.misses >= RELEASED_AFTER
         events: list[KeyHeard] = []
         if track.fit is None:
-            if sounds or released:
-                events += self._decide(track, newest)
+            events += self._decide(track, newest)
             if track.fit is None:
                 track.first = max(track.first, track.last - LONGEST_DOUBT)
         elif sounds and track.last - track.start >= _next_milestone(track.reported - track.start):
@@ -233,7 +231,7 @@ class KeyDetector:
             final,
         )
 
-    def _whose(self, track: _Track, fit: _Fit, end: int) -> tuple[Leg, float]:
+    def _whose(self, track: _Track, fit: Pair, end: int) -> tuple[Leg, float]:
         """Whose key it is, from its beginning: what carries the track on later may be another's voice."""
         heard = self._history.span(track.start + 24, max(min(end, track.start + JUDGED) - 24, track.start + 48))
         if self._has_pair:

@@ -47,8 +47,8 @@ WIDTH: Final = 0.0265  # between Q.24's 1.8 % to accept and 3.5 % to reject
 TWIST_DB: Final = (-10.0, 6.0)
 BRIDGE: Final = 92  # 10 ms and what a 5 ms grid blurs
 SHORTEST: Final = 256  # 32 ms: between 24 to reject and 40 to accept
-ENDED: Final = 32  # 4 ms without the tones, at the least, are an end
-LASTING: Final = 368  # 46 ms: tones that last are judged from then on
+ENDED: Final = 16  # 2 ms without the tones, at the least, are an end
+LASTING: Final = 336  # 42 ms: tones that last are judged from then on
 
 FLOOR_POWER: Final = 0.5 * 10.0 ** ((FLOOR_DBM0 - FULL_SCALE_DBM0) / 10.0)
 _VOICE: Final = slice(80, 225)  # of 1024 at 8 kHz
@@ -67,21 +67,11 @@ class Pair:
 
 def measure(wave: Wave, row: int, column: int, anchor: int) -> Pair | None:
     """The pair around the 25 ms before `anchor`, or None where no keypad made it, or where that cannot be said yet."""
-    if anchor < FIT:
-        return None
-    part = wave[anchor - FIT : anchor]
-    frequencies = np.array([_peak(part, row), _peak(part, 4 + column)])
     nominal = np.array([ROWS_HZ[row], COLUMNS_HZ[column]])
-    if np.any(np.abs(frequencies / nominal - 1.0) > WIDTH + 0.006):
+    found = _find(wave, row, column, anchor, nominal) if anchor >= FIT else None
+    if found is None:
         return None
-    tones, powers = _fit(part, anchor - FIT, frequencies, wave.size)
-    if not _is_key(powers, float(part @ part) / FIT):
-        return None
-    gain = _gain(wave, tones.sum(axis=0))
-    span = _extent(gain, wave.size, anchor - FIT // 2)
-    if span is None or not _long_enough(span, wave.size - BOX // 2):
-        return None
-    start, end = span
+    frequencies, start, end = found
     first, last = start + EDGE, (wave.size - BOX // 2 if end is None else end) - EDGE
     heard = wave[first:last]
     modulated = _modulations(heard, frequencies)
@@ -98,12 +88,27 @@ def measure(wave: Wave, row: int, column: int, anchor: int) -> Pair | None:
     return Pair((float(frequencies[0]), float(frequencies[1])), (float(powers[0]), float(powers[1])), start, end)
 
 
+def _find(wave: Wave, row: int, column: int, anchor: int, nominal: Wave) -> tuple[Wave, int, int | None] | None:
+    """Frequencies, start and end of what looks like a key in the 25 ms before `anchor`, and is long enough to judge."""
+    part = wave[anchor - FIT : anchor]
+    frequencies = np.array([_peak(part, row), _peak(part, 4 + column)])
+    if np.any(np.abs(frequencies / nominal - 1.0) > WIDTH + 0.006):
+        return None
+    tones, powers = _fit(part, anchor - FIT, frequencies, wave.size)
+    if not _is_key(powers, float(part @ part) / FIT):
+        return None
+    span = _extent(_gain(wave, tones.sum(axis=0)), anchor - FIT // 2)
+    if span is None or not _long_enough(span, wave.size - BOX // 2):
+        return None
+    return frequencies, *span
+
+
 def end_of(wave: Wave, pair: Pair, anchor: int) -> int | None:
     """Where a pair that was measured before ends, or None while it lasts."""
     if anchor < FIT:
         return None
     tones, _ = _fit(wave[anchor - FIT : anchor], anchor - FIT, np.array(pair.frequencies_hz), wave.size)
-    span = _extent(_gain(wave, tones.sum(axis=0)), wave.size, anchor - FIT // 2)
+    span = _extent(_gain(wave, tones.sum(axis=0)), anchor - FIT // 2)
     return None if span is None else span[1]
 
 
@@ -206,7 +211,7 @@ def _gain(wave: Wave, template: Wave) -> Wave:
     return gain
 
 
-def _extent(gain: Wave, size: int, anchor: int) -> tuple[int, int | None] | None:
+def _extent(gain: Wave, anchor: int) -> tuple[int, int | None] | None:
     """First sample of the tones around `anchor`, and the first one behind them (None: they last)."""
     half = BOX // 2
     silent = np.flatnonzero(gain < 0.5)

@@ -23,8 +23,8 @@ import numpy as np
 
 from handschlag.hearing.events import RATE
 from handschlag.hearing.fir import high_pass
-from handschlag.hearing.keys import COLUMNS_HZ, ROWS_HZ
 from handschlag.hearing.masking import merge
+from handschlag.hearing.pair import COLUMNS_HZ, ROWS_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

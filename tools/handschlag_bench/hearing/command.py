@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from handschlag_bench.hearing import cost, direction, echo, levels, masking, oracles, talkoff
+from handschlag_bench.hearing import cost, direction, echo, keys, levels, masking, oracles, talkoff
 from handschlag_bench.hearing.corpora import missing, speakers
 from handschlag_bench.row import Row
 from handschlag_bench.show import show
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Rows = Callable[..., Iterator[Row]]
 
 TOPICS: Final[dict[str, Rows]] = {
+    "keys": keys.rows,
     "direction": direction.rows,
     "echo": echo.rows,
     "levels": levels.rows,

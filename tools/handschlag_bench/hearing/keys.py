@@ -5,7 +5,8 @@ The figures are those of facts/line.md ("Keys"). Frequencies go in steps of 0.1 
 in steps of 1 dB, lengths in steps of 0.1 ms; phases and the place on the detector's grid are drawn from a seed.
 
 Twist is column tone over row tone, as Q.24 counts it (+4/-8 dB): *normal* twist is negative, the column tone being
-the weaker one, as cable makes it; *reverse* twist is positive. S/N is the power of both tones over the noise in 0-4 kHz.
+the weaker one, as cable makes it; *reverse* twist is positive. S/N is the power of both tones over that of the
+noise in 0-4 kHz.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from handschlag.hearing import Ear, KeyHeard
-from handschlag.hearing.keys import COLUMNS_HZ, LAYOUT, ROWS_HZ
+from handschlag.hearing.keys import LAYOUT
+from handschlag.hearing.pair import COLUMNS_HZ, ROWS_HZ
 from handschlag.sim.line import dbm0
-from handschlag_bench.hearing.signals import hear, keys_of, noise
+from handschlag_bench.hearing.signals import hear, keys_of, noise, on_line
 from handschlag_bench.row import Row
 
 if TYPE_CHECKING:
@@ -49,14 +51,14 @@ class Pulse:
     off: tuple[float, float] = (0.0, 0.0)
 
 
-def _wave(pulse: Pulse, random: np.random.Generator) -> Wave:
+def _wave(pulse: Pulse, random: np.random.Generator, rate: int = 8000) -> Wave:
     row = next(i for i, line in enumerate(LAYOUT) if pulse.key in line)
     frequencies = ROWS_HZ[row] * (1.0 + pulse.off[0]), COLUMNS_HZ[LAYOUT[row].index(pulse.key)] * (1.0 + pulse.off[1])
     levels = pulse.level_dbm0 - max(pulse.twist_db, 0.0), pulse.level_dbm0 + min(pulse.twist_db, 0.0)
-    n = np.arange(round(pulse.on_ms * 8))
+    n = np.arange(round(pulse.on_ms * rate / 1000.0))
     wave = np.zeros(n.size)
     for frequency, level in zip(frequencies, levels, strict=True):
-        wave += dbm0(level) * np.sin(2.0 * np.pi * frequency / 8000.0 * n + random.uniform(0.0, 2.0 * np.pi))
+        wave += dbm0(level) * np.sin(2.0 * np.pi * frequency / rate * n + random.uniform(0.0, 2.0 * np.pi))
     return wave
 
 
@@ -83,9 +85,9 @@ def send(pulses: Sequence[Pulse], *, beside: Callable[[int, int], Wave] | None =
     return heard
 
 
-def right(pulses: Sequence[Pulse], **how: object) -> int:
+def right(pulses: Sequence[Pulse], *, beside: Callable[[int, int], Wave] | None = None, seed: int = 1) -> int:
     """Number of slots in which the key that was sent was heard, once, and nothing else."""
-    heard = send(pulses, **how)  # type: ignore[arg-type] # passed on
+    heard = send(pulses, beside=beside, seed=seed)
     return sum(pulse.key == was for pulse, was in zip(pulses, heard, strict=True))
 
 
@@ -209,19 +211,67 @@ def dial_tone_ratio(dial_hz: Sequence[float] = US_DIAL_HZ, *, times: int = 10, l
     return good
 
 
-def latency_ms(*, keys: str = KEYS, offsets_ms: Sequence[float] = tuple(range(20)), mode: str = "mix") -> float:
-    """The longest time from a key's first sample to the end of the 20 ms block that brought its first report."""
+def latency_ms(
+    *, keys: str = KEYS, offsets_ms: Sequence[float] = tuple(range(20)), on_ms: float = 300.0, snr_db: float = 60.0
+) -> float:
+    """The longest time from a far key's first sample to the end of the block that brought its first report.
+
+    As on a live line: voltage and current at 48 kHz, in blocks of 20 ms.
+    """
     worst = 0.0
     for key in keys:
         for offset in offsets_ms:
-            ear = Ear(8000, "mix")
-            begin = round((100.0 + offset) * 8)
-            tone = _wave(Pulse(key, 300.0), np.random.default_rng(round(offset * 10)))
-            wave = np.concatenate([np.zeros(begin), tone, np.zeros(800)]).astype(np.float32)
-            for first in range(0, wave.size, 160):
-                if any(isinstance(event, KeyHeard) for event in ear.feed(wave[first : first + 160, None]).events):
-                    worst = max(worst, (first + 160 - begin) / 8.0)
-                    break
-            else:
-                return float("inf")
+            begin = round((100.0 + offset) * 48)
+            pulse = _wave(Pulse(key, on_ms), np.random.default_rng(round(offset * 10)), rate=48_000)
+            far = np.concatenate([np.zeros(begin), pulse, np.zeros(9600)])
+            far = far + noise(far.size, -7.0 - snr_db + 10.0 * np.log10(6.0), seed=round(10 * offset))
+            worst = max(worst, _first_report(on_line(far, None)) - begin / 48.0)
     return worst
+
+
+def _first_report(frames: NDArray[np.float32]) -> float:
+    """When the first key was reported, in ms."""
+    ear = Ear()
+    for first in range(0, frames.shape[0], 960):
+        if any(isinstance(event, KeyHeard) for event in ear.feed(frames[first : first + 960]).events):
+            return (first + 960) / 48.0
+    return float("inf")
+
+
+def rows(*, full: bool) -> Iterator[Row]:
+    """Every figure of the receiver test; slices of it where not `full`."""
+
+    def row(name: str, value: float, unit: str, goal: str, **beside: float) -> Row:
+        return Row(bench="keys", row=name, value=value, unit=unit, goal=goal, beside=beside)
+
+    times, step = (10, 1) if full else (2, 6)
+    for on in (50.0, 40.0):
+        sent = 16 * times
+        yield row(f"read at {on:.0f}/{on:.0f} ms, of {sent}", decode(on, on, times=times), "keys", f"= {sent}")
+    missed, false, sent = bandwidth((40.0, 50.0, 60.0, 100.0, 300.0) if full else (40.0, 200.0), step=step)
+    yield row("missed within 1.8 %", missed, f"of {sent}", "= 0")
+    yield row("heard from 3.5 % on", false, f"of {sent}", "= 0")
+    narrow, wide = edges(keys=DIAGONAL if full else "1")
+    yield row("narrowest bandwidth", narrow, "%", ">= 3.6", spandsp=3.3, multimon_ng=3.5)
+    yield row("widest bandwidth", wide, "%", "<= 7.0", spandsp=6.5, multimon_ng=8.0)
+    ratios = twist(step=1 if full else 10, keys=KEYS if full else DIAGONAL)
+    for name, least, most, theirs in (("normal", 8.0, 12.0, 7.7), ("reverse", 4.0, 8.0, 4.0)):
+        yield row(f"{name} twist, all heard", ratios[name][0], "dB", f">= {least:g}", spandsp=theirs)
+        yield row(f"{name} twist, any heard", ratios[name][1], "dB", f"<= {most:g}")
+    least, most = dynamic_range(keys=KEYS if full else "1")
+    yield row("dynamic range below 0 dBm0", least, "dB", ">= 50", spandsp=45.0, multimon_ng=54.0)
+    yield row("quietest key heard", -most, "dBm0", "> -55")
+    first, whole = guard_time(keys=KEYS if full else "1", step=1 if full else 5)
+    yield row("shortest key heard", first, "ms", ">= 24", spandsp=28.7, multimon_ng=16.9)
+    yield row("all heard from", whole, "ms", "<= 40")
+    pulses = 1000 if full else 100
+    for snr, least in ((8.0, pulses), (4.0, pulses * 99 // 100)):
+        good, wrong = in_noise(snr, pulses=pulses)
+        yield row(f"S/N {snr:g} dB, of {pulses}", good, "keys", f">= {least}", wrong=wrong)
+    for level in (-20.0, -30.0):
+        sent = 16 * times
+        yield row(f"hum and DC, {level:g} dBm0, of {sent}", with_hum(level, times=times), "keys", f"= {sent}")
+    times = 10 if full else 1
+    yield row("key over dial tone 350+440", dial_tone_ratio(times=times), "dB", "<= 0", spandsp_goal=10.0)
+    yield row("key over dial tone 425", dial_tone_ratio(GERMAN_DIAL_HZ, times=times), "dB", "<= 0")
+    yield row("decided after, at most", latency_ms(keys=KEYS if full else "1"), "ms", "<= 80")

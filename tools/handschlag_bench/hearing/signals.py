@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from handschlag.hearing import Ear, KeyHeard, SpeechHeard, ToneHeard
-from handschlag.hearing.keys import COLUMNS_HZ, LAYOUT, ROWS_HZ
+from handschlag.hearing.keys import LAYOUT
+from handschlag.hearing.pair import COLUMNS_HZ, ROWS_HZ
 from handschlag.sim.line import LineModel, dbm0
 
 if TYPE_CHECKING:

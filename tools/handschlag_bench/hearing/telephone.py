@@ -15,7 +15,8 @@ import numpy as np
 import soxr
 
 from handschlag.hearing import Ear, KeyHeard
-from handschlag.hearing.keys import COLUMNS_HZ, LAYOUT, ROWS_HZ
+from handschlag.hearing.keys import LAYOUT
+from handschlag.hearing.pair import COLUMNS_HZ, ROWS_HZ
 from handschlag.sim.line import NETWORKS, Impedance, dbm0, solve
 from handschlag.sim.voices import STORIES, load_story
 from handschlag_bench.hearing.signals import key as key_wave
