@@ -50,7 +50,8 @@ def hear(
             print(json.dumps(said))
         else:
             rest = " ".join(f"{name}={value}" for name, value in said.items() if name not in {"kind", "start", "end"})
-            print(f"{said['start']:9.3f} {said['end']:9.3f}  {said['kind']:7} {rest}")
+            span = f"{said['start']:9.3f} {said['end']:9.3f}" if "start" in said else " " * 19
+            print(f"{span}  {said['kind']:9} {rest}")
     if verdict is None:
         return
     if as_json:

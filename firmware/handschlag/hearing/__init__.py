@@ -7,13 +7,14 @@ Everything streams on a fixed grid of 10 ms at 8 kHz, so the same audio gives th
 from handschlag.hearing.capture import Capture, Clip
 from handschlag.hearing.ear import Ear, Heard
 from handschlag.hearing.errors import HearingError
-from handschlag.hearing.events import Event, ExchangeHeard, KeyHeard, Leg, Levels, SpeechHeard, ToneHeard
+from handschlag.hearing.events import CallerIdHeard, Event, ExchangeHeard, KeyHeard, Leg, Levels, SpeechHeard, ToneHeard
 from handschlag.hearing.legs import Calibration
 from handschlag.hearing.quality import QualityMeter
 from handschlag.hearing.score import Quality
 
 __all__ = [
     "Calibration",
+    "CallerIdHeard",
     "Capture",
     "Clip",
     "Ear",

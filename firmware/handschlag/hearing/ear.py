@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from handschlag.hearing.activity import ActivityDetector, level_dbm0
+from handschlag.hearing.caller_id import CallerIdDetector
 from handschlag.hearing.direction import FAR_FROM
 from handschlag.hearing.echo import EchoCanceller
 from handschlag.hearing.errors import HearingError
@@ -107,6 +108,7 @@ class Ear:
         self._keys = KeyDetector(self._history, self.leg_count, has_pair=mode == "vi")
         self._tones = ToneDetector(self._history, 2 if mode == "vi" else None)
         self._polarity = PolarityWatch(self._history, 2) if mode == "vi" else None
+        self._caller_id = CallerIdDetector(self._history)
         self._activity = ActivityDetector(self._history, self.leg_count, crosstalk=mode == "vi")
         self._block = np.zeros((self.channels, block), np.float32)
         self._played = np.zeros(block, np.float32)
@@ -189,6 +191,7 @@ class Ear:
         self._tones.forget()
         if self._polarity is not None:
             self._polarity.forget()
+        self._caller_id.forget()
         self._activity.forget()
         self._block.fill(0.0)
         self._played.fill(0.0)
@@ -245,10 +248,12 @@ class Ear:
         tones = self._tones.feed()
         exchange = self._watch_polarity()
         keys = self._keys.feed()
-        keyed = self._keys.sounding[0::2] | self._keys.sounding[1::2]
+        callers = self._caller_id.feed(keys)
+        keyed = self._keys.sounding[0::2] | self._keys.sounding[1::2] | self._caller_id.sounding
         events += keys
         events += tones
         events += exchange
+        events += callers
         events += self._activity.feed(keyed, self._tones.sounding)
         first, self._position = self._position, self._position + block.shape[1]
         return legs[:, -first:] if first < 0 else legs

@@ -7,7 +7,7 @@ the same `start`; the last report has `final=True`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -112,7 +112,35 @@ class SpeechHeard:
         return self.end is not None
 
 
-Event = KeyHeard | ToneHeard | ExchangeHeard | SpeechHeard
+@dataclass(frozen=True, slots=True)
+class CallerIdHeard:
+    """The exchange said who is calling. What is personal is left out of the representation (P9).
+
+    Attributes:
+        number: digits, perhaps with a leading `+`; "" when it was withheld.
+        name: "" when none was sent.
+        time: of the exchange, `MM-DD HH:MM`; "" when none was sent.
+        type: `voice`, `ring-back`, `message-waiting`, ...
+        absence: `private` or `unavailable` when there is no number, else "".
+        start: first sample of the message.
+        end: first sample after it.
+    """
+
+    number: str = field(repr=False)
+    name: str = field(repr=False)
+    time: str
+    type: str
+    absence: str
+    start: int
+    end: int
+
+    @property
+    def final(self) -> bool:
+        """A message is reported once."""
+        return True
+
+
+Event = KeyHeard | ToneHeard | ExchangeHeard | SpeechHeard | CallerIdHeard
 
 
 @dataclass(frozen=True, slots=True)

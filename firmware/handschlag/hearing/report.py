@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from handschlag.hearing.events import RATE, Event, ExchangeHeard, KeyHeard, SpeechHeard, ToneHeard
+from handschlag.hearing.events import RATE, CallerIdHeard, Event, ExchangeHeard, KeyHeard, SpeechHeard, ToneHeard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +32,9 @@ def line(event: Event) -> dict[str, str | int | float] | None:
             return None  # the tone itself is told as a tone
         case SpeechHeard():
             return {"kind": "speech", "leg": event.leg.value, **span}
+        case CallerIdHeard():
+            said = {"number": event.number, "name": event.name, "time": event.time, "type": event.type}
+            return {"kind": "caller-id", **said, **({"absence": event.absence} if event.absence else {})}
     assert_never(event)
 
 
