@@ -275,6 +275,8 @@ class App:
             case hearing.SpeechHeard():
                 leg = ev.Leg(event.leg.value)
                 return ev.SpeechEnded(at, leg) if event.final else ev.SpeechBegan(at, leg)
+            case hearing.CallerIdHeard():
+                return ev.CallerIdHeard(at, event.number, event.name, event.time, event.type, event.absence)
             case _:
                 assert_never(event)
 
@@ -447,7 +449,11 @@ class App:
             clock=clock,
             sample_rate=RATE,
             channels=self.ear.leg_count,
-            personal={"direction": effect.direction, "evidence": self._evidence(evidence)},
+            personal={
+                "direction": effect.direction,
+                "numbers": {} if effect.caller is None else {"caller": _said_of(effect.caller)},
+                "evidence": self._evidence(evidence),
+            },
         )
 
     def _evidence(self, evidence: do.Evidence) -> Mapping[str, Any]:
@@ -496,8 +502,23 @@ class App:
             gaps=tuple(gaps),
             personal={
                 "evidence": self._evidence(evidence),
+                "waiting": [
+                    {"at_s": round(each.heard_at - kept.first_at, 2), **_said_of(each)} for each in effect.waiting
+                ],
                 "marks_s": [round(mark - kept.first_at, 2) for mark in effect.marks],
                 "masked": [[start, end] for start, end in masked],
                 **(kept.quality.details() if kept.quality is not None else {}),
             },
         )
+
+
+def _said_of(caller: do.Caller) -> dict[str, str]:
+    """What the exchange said of a caller, empty fields left out."""
+    said = {
+        "number": caller.number,
+        "name": caller.name,
+        "time": caller.time,
+        "type": caller.type,
+        "absence": caller.absence,
+    }
+    return {name: value for name, value in said.items() if value}

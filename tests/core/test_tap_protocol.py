@@ -61,7 +61,7 @@ def test_each_word_of_a_tap_means_one_event() -> None:
     lines, _ = parse(data)
     assert [event_of(line, 1.5) for line in lines] == [
         TapHello(1.5, "a1", "T-7", TapAudio.VI),
-        LineTold(1.5, off_hook=True, ring=False, seizure=3),
+        LineTold(1.5, off_hook=True, ring=False, seizure=3, reversed=True),
         Flashed(1.5, 120),
         Pulsed(1.5, "0"),
         LineBroke(1.5, 80),

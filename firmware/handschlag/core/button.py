@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from handschlag.core import question
+from handschlag.core import caller, question
 from handschlag.core.consent import (
     close_what_may_close,
     confirm,
@@ -134,6 +134,7 @@ def held(d: Draft) -> None:
     elif d.state.phase is Phase.IDLE and button.pressed_in is Phase.IDLE:
         d.put(private=not d.state.private)
         d.record("private", on=d.state.private)
+        caller.forget(d)
 
 
 def _refuse(d: Draft) -> None:

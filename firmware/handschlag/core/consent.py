@@ -100,7 +100,7 @@ def _begin_capture(d: Draft, take: Take, seq: int) -> None:
     d.wake("grant", None)
     seizure = d.call.seizure
     direction = "incoming" if d.call.incoming else "outgoing"
-    d.do(OpenRecording(take.recording, seizure.tap_boot, seizure.number, direction, evidence))
+    d.do(OpenRecording(take.recording, seizure.tap_boot, seizure.number, direction, evidence, d.call.caller))
     if evidence.way == "key":
         d.do(WriteKeys(take.recording))
         d.put_call(outcome="recorded")
@@ -175,7 +175,7 @@ def stop_and_keep(d: Draft, ended: str) -> None:
     take = _leave(d)
     if take is None:
         return
-    kept = Kept(take.recording, d.call.seizure, ended, take.evidence, take.marks)
+    kept = Kept(take.recording, d.call.seizure, ended, take.evidence, take.marks, take.waiting)
     d.put(kept=(*d.state.kept, kept))
     d.enter(Phase.OPEN)
 
@@ -315,7 +315,7 @@ def close_what_may_close(d: Draft) -> None:
     if not line.known or line.off_hook or line.ring or button.down or button.raw:
         return
     for kept in d.state.kept:
-        d.do(CloseRecording(kept.recording, kept.ended, kept.evidence, kept.marks))
+        d.do(CloseRecording(kept.recording, kept.ended, kept.evidence, kept.marks, kept.waiting))
     d.put(kept=())
 
 

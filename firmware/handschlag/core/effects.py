@@ -142,6 +142,18 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling, as the exchange said; personal, so it goes nowhere but into sealed details (P9)."""
+
+    number: str = field(default="", repr=False)
+    name: str = field(default="", repr=False)
+    time: str = ""
+    type: str = ""
+    absence: str = ""
+    heard_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class OpenRecording(Effect):
     """Make a recording's key and head; nothing of its audio exists yet."""
 
@@ -150,6 +162,7 @@ class OpenRecording(Effect):
     seizure: int
     direction: str
     evidence: Evidence
+    caller: Caller | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +194,7 @@ class CloseRecording(Effect):
     ended: str
     evidence: Evidence
     marks: tuple[float, ...] = ()
+    waiting: tuple[Caller, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

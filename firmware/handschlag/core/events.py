@@ -7,7 +7,7 @@ monotonic clock, so that a machine fed with a list of events needs no clock and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -85,6 +85,7 @@ class LineTold(Event):
     off_hook: bool
     ring: bool
     seizure: int
+    reversed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,20 @@ class SpeechEnded(Event):
     """Speech paused on a leg."""
 
     leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class CallerIdHeard(Event):
+    """The exchange said who is calling (or, during a call, who is waiting).
+
+    `absence` is why there is no number. Neither number nor name is in the representation (P9).
+    """
+
+    number: str = field(repr=False)
+    name: str = field(repr=False)
+    time: str
+    type: str
+    absence: str = ""
 
 
 # --- audio

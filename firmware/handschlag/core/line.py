@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from handschlag.core import emergency, question
+from handschlag.core import caller, emergency, question
 from handschlag.core.consent import close_what_may_close, end_take, note_speech, recordings_of, stop_and_keep, withdraw
 from handschlag.core.draft import Draft
 from handschlag.core.effects import FinishInterrupted, Listen, SetPath
@@ -38,6 +38,7 @@ def hello(d: Draft, e: TapHello) -> None:
     if (e.boot, e.serial, e.audio) != (line.tap_boot, line.tap_serial, line.audio):
         if d.state.call is not None:
             end_call(d, "tap-reboot")
+        caller.forget(d)
         d.put(line=Line(tap_boot=e.boot, tap_serial=e.serial, audio=e.audio))
         d.wake("line", None)
         d.enter(Phase.UNKNOWN)
@@ -59,9 +60,8 @@ def told(d: Draft, e: LineTold) -> None:
             end_call(d, "ring")
         elif call.seizure != seizure:
             end_call(d, "seizure-changed")
-    d.put(line=replace(line, known=True, off_hook=e.off_hook, ring=e.ring, seizure=e.seizure))
-    if e.ring:
-        d.put(rang_at=d.at)
+    d.put(line=replace(line, known=True, off_hook=e.off_hook, ring=e.ring, seizure=e.seizure, reversed=e.reversed))
+    _await_caller(d, line, e)
     if e.off_hook and not e.ring:
         if d.state.call is None:
             _begin_call(d, seizure, seen=line.known)
@@ -74,21 +74,36 @@ def told(d: Draft, e: LineTold) -> None:
     close_what_may_close(d)
 
 
+def _await_caller(d: Draft, before: Line, e: LineTold) -> None:
+    """The exchange says who is calling between rings, or after a reversal of the idle line."""
+    if e.ring:
+        d.put(rang_at=d.at)
+        caller.stop_listening(d)
+    elif e.off_hook or before.off_hook or not before.known:
+        return
+    elif before.ring:
+        caller.listen_between_rings(d, RING_TO_ANSWER_S)
+    elif e.reversed != before.reversed:
+        caller.listen_between_rings(d, caller.REVERSAL_S)
+
+
 def _forget_digits(d: Draft) -> None:
     """What was dialled stays in memory until the call ends, and no longer."""
     last = d.state.last_call
-    if last is not None and last.digits:
-        d.put(last_call=replace(last, digits=""))
+    if last is not None and (last.digits or last.caller is not None):
+        d.put(last_call=replace(last, digits="", caller=None))
 
 
 def _begin_call(d: Draft, seizure: Seizure, *, seen: bool) -> None:
+    was_listening = d.state.awaits_caller
+    who = caller.answered(d)
     last = d.state.last_call
     if last is not None and last.seizure == seizure:
         d.put(call=last)  # the tap was silent for a while: the same call goes on, asked once is asked
     else:
         incoming = d.state.rang_at is not None and d.at - d.state.rang_at <= RING_TO_ANSWER_S
         new = seen and seizure.number > d.state.line.newest  # a tap that counts backwards proves no new call
-        d.put(call=Call(seizure, d.at, incoming, bar=None if new else Bar.UNSEEN))
+        d.put(call=Call(seizure, d.at, incoming, bar=None if new else Bar.UNSEEN, caller=who if incoming else None))
         _forget_digits(d)
     d.put(line=replace(d.state.line, newest=max(d.state.line.newest, seizure.number)))
     if d.state.private and d.call.bar is not Bar.EMERGENCY:
@@ -104,6 +119,8 @@ def _begin_call(d: Draft, seizure: Seizure, *, seen: bool) -> None:
     )
     if not d.state.private and d.state.policy.accepted:
         d.do(Listen(on=True))
+    elif was_listening:
+        d.do(Listen(on=False))
 
 
 def end_call(d: Draft, ended: str) -> None:
@@ -134,6 +151,7 @@ def lost(d: Draft, why: str) -> None:
         end_call(d, why)
     if d.state.line.known:
         d.record("fault", what=f"line:{why}")
+    caller.forget(d)
     d.put(line=replace(d.state.line, known=False))
     d.wake("line", None)
     d.enter(Phase.UNKNOWN)
@@ -154,7 +172,7 @@ def flashed(d: Draft) -> None:
     if d.state.phase is Phase.ASKING:
         question.cancel(d, "flash")
     end_take(d, "flash")
-    d.put_call(digits="")  # what is dialled now is another number
+    d.put_call(digits="", caller=None)  # what is dialled now is another number, and who is there, perhaps another one
     if d.call.bar in {None, Bar.REFUSED, Bar.ENDED}:
         d.put_call(asked=False, bar=None, near_spoke=False, near_paused=False, far_spoke=False, ringback=False)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from handschlag.core.effects import Evidence
+from handschlag.core.effects import Caller, Evidence
 from handschlag.core.events import TapAudio
 from handschlag.core.policy import Policy
 
@@ -61,6 +61,7 @@ class Line:
     known: bool = False
     off_hook: bool = False
     ring: bool = False
+    reversed: bool = False
     tap_boot: str = ""
     tap_serial: str = ""
     audio: TapAudio = TapAudio.MIX
@@ -77,6 +78,7 @@ class Kept:
     ended: str
     evidence: Evidence
     marks: tuple[float, ...]
+    waiting: tuple[Caller, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Call:
     far_spoke: bool = False
     ringback: bool = False
     digits: str = ""
+    caller: Caller | None = None
     outcome: str = "not-asked"
 
 
@@ -140,6 +143,7 @@ class Take:
     far_after_near: bool = False
     speaking: frozenset[str] = frozenset()
     marks: tuple[float, ...] = ()
+    waiting: tuple[Caller, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,8 @@ class CallState:
     clock_synced: bool = False
     line: Line = field(default_factory=Line)
     rang_at: float | None = None
+    awaits_caller: bool = False
+    caller: Caller | None = None
     call: Call | None = None
     last_call: Call | None = None
     question: Question | None = None

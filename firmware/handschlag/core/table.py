@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handschlag.core import button, consent, line, question, recovery, voice
+from handschlag.core import button, caller, consent, line, question, recovery, voice
 from handschlag.core.draft import Draft
 from handschlag.core.effects import Effect, Ping, ReadGauges
 from handschlag.core.events import (
@@ -18,6 +18,7 @@ from handschlag.core.events import (
     AudioGone,
     Booted,
     ButtonMoved,
+    CallerIdHeard,
     ClockTold,
     Connected,
     Disconnected,
@@ -149,6 +150,7 @@ DEADLINES: Mapping[str, Callable[[Draft], None]] = {
     "grant": _ledger_deadline,
     "pending": _pending_deadline,
     "silence": _silence_deadline,
+    "caller": caller.forget,
     "destroy": consent.destroy_again,
 }
 
@@ -238,6 +240,14 @@ def _speech(d: Draft, e: SpeechBegan | SpeechEnded) -> None:
     line.speech(d, e)
 
 
+def _caller_on_hook(d: Draft, e: CallerIdHeard) -> None:
+    caller.heard_on_hook(d, e)
+
+
+def _caller_in_call(d: Draft, e: CallerIdHeard) -> None:
+    caller.heard_in_call(d, e)
+
+
 def _audio_came(d: Draft, _e: AudioCame) -> None:
     d.put(audio_ok=True)
 
@@ -300,6 +310,7 @@ _EVERY: dict[type[Event], Cell] = {
     ExchangeHeard: NOT_HEARD,
     SpeechBegan: NOT_HEARD,
     SpeechEnded: NOT_HEARD,
+    CallerIdHeard: NOT_HEARD,
     AudioCame: _audio_came,
     AudioGone: _audio_gone,
     MarkPassed: NOT_ASKING,
@@ -336,11 +347,14 @@ _IN_CALL: dict[type[Event], Cell] = {
     SpeechBegan: _speech,
     SpeechEnded: _speech,
     KeyHeard: _key,
+    CallerIdHeard: _caller_in_call,
     Pulsed: _pulsed,
 }
 
 _OWN: dict[Phase, dict[type[Event], Cell]] = {
     Phase.ASKING: {MarkPassed: _mark_passed},
+    Phase.IDLE: {CallerIdHeard: _caller_on_hook},
+    Phase.RINGING: {CallerIdHeard: _caller_on_hook},
 }
 
 

@@ -232,7 +232,13 @@ def event_of(line: TapLine, at: float) -> Event | None:
         case "HELLO":
             return TapHello(at, values["boot"].lower(), values["serial"], TapAudio(values["audio"]))
         case "LINE":
-            return LineTold(at, values["hook"] == "offhook", values["ring"] == "1", int(values["seiz"]))
+            return LineTold(
+                at,
+                values["hook"] == "offhook",
+                values["ring"] == "1",
+                int(values["seiz"]),
+                reversed=values.get("pol") == "-",
+            )
         case "FLASH":
             return Flashed(at, int(values["ms"]))
         case "PULSE":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from handschlag.sim import caller_id
 from handschlag.sim.voices import Line, Story, load_story
 from handschlag.sim.world import Script, World
 
@@ -18,12 +19,15 @@ Answer = Literal["1", "near-1", "1-then-9"]
 
 ANSWERS: dict[Story, Answer] = {"boiler": "1", "tap": "near-1", "withdrawal": "1-then-9"}
 
+CALLERS: dict[Story, tuple[str, str]] = {"boiler": ("03023125042", "Weber")}
+"""Whose number the exchange sends, and the name with it (a number that is nobody's)."""
+
 
 def call(world: World, story: Story, tell: Tell) -> Script:
     """One incoming call from the first ring to the hang-up."""
     lines = load_story(story)
     answer = ANSWERS[story]
-    yield from _ring(world, tell)
+    yield from _ring(world, CALLERS.get(story), tell)
     world.tap.seize()
     tell("near", "(hebt ab)")
     yield world.after(0.5)
@@ -47,12 +51,17 @@ def call(world: World, story: Story, tell: Tell) -> Script:
     world.tap.hang_up()
 
 
-def _ring(world: World, tell: Tell) -> Script:
-    for _ in range(RINGS):
+def _ring(world: World, caller: tuple[str, str] | None, tell: Tell) -> Script:
+    for ring in range(RINGS):
         tell("line", "(es klingelt)")
         world.tap.ringing(on=True)
         yield world.after(1.0)
         world.tap.ringing(on=False)
+        if ring == 0 and caller is not None:
+            yield world.after(0.6)
+            tell("line", f"(die Vermittlung sendet die Rufnummer {caller[0]})")
+            world.network.say(caller_id.Sender().send(caller_id.call(*caller)))
+            yield world.network_quiet
         yield world.after(1.5)
 
 

@@ -108,6 +108,7 @@ class World:
         self.line = line or LineModel()
         self.near = Party()
         self.far = Party()
+        self.network = Party()
         self.now = 0.0
         self.box_said = False
         self.memory: list[Signal] | None = None
@@ -129,6 +130,10 @@ class World:
     def both_quiet(self) -> bool:
         """Nobody has anything more to say."""
         return self.near.quiet and self.far.quiet
+
+    def network_quiet(self) -> bool:
+        """The exchange itself has nothing more to send."""
+        return self.network.quiet
 
     def box_speaks(self) -> bool:
         """The box is heard on the line."""
@@ -168,13 +173,13 @@ class World:
         self.now += BLOCK / RATE
         self._run_scripts()
         self._pump(self.now)
-        near, far = self.near.pull(), self.far.pull()
+        near, far, network = self.near.pull(), self.far.pull(), self.network.pull()
         connected = self.tap.playing and not self.tap.bypass
         if connected and float(np.max(np.abs(self._play))) > dbm0(HEARD_DBM0):
             self._box_heard_at = self.now
         off_hook = self.tap.off_hook
         frames = self.line.step(
-            far if off_hook else np.zeros(BLOCK, np.float32),
+            far + network if off_hook else network,
             near if off_hook else np.zeros(BLOCK, np.float32),
             self._play if connected and off_hook else None,
         )
