@@ -242,22 +242,27 @@ class FskReceiver:
         return True
 
     def _edge(self, first: int, last: int) -> int | None:
-        """The first instant in [first, last) from which three bits of space fit better than three of mark."""
+        """Where in [first, last) mark changes to space.
+
+        Three bits are looked at together before a message: its types begin with start bit and two bits of space. Within
+        a message one bit must do.
+        """
         count = last - first
         if count <= 0:
             return None
-        values, _ = self._correlate(first, count + 2 * BIT)
+        span = 3 if self._message is None else 1
+        values, _ = self._correlate(first, count + (span - 1) * BIT)
         turned = values * np.exp(-1j * _TURN * np.arange(values.shape[0])[:, None])
-        three = np.abs(turned[: -2 * BIT] + turned[BIT:-BIT] + turned[2 * BIT :])
-        change = three[:, 1] - three[:, 0]
-        clear = 0.25 * 3.0 * self._carrier.mark
+        joined = np.abs(sum(turned[n * BIT : n * BIT + count] for n in range(span)))
+        change = joined[:, 1] - joined[:, 0]
+        clear = 0.25 * span * self._carrier.mark
         after = np.flatnonzero(change > clear)
         if not after.size:
             self._at = max(first, last - 4 * BIT)  # the change may have begun already
             return None
         before = np.flatnonzero(change[: after[0]] < -clear)
         begun = int(before[-1]) if before.size else 0
-        return first + (begun + int(after[0]) + 3 * BIT) // 2
+        return first + (begun + int(after[0]) + span * BIT) // 2
 
     def _align(self, edge: int) -> float | None:
         """The start of the character that begins near `edge`, by the best fit of all its bits."""
@@ -414,7 +419,8 @@ def _kernel() -> NDArray[np.float32]:
         inside = np.clip(1.0 - (time / _SPAN) ** 2, 0.0, None)
         shape = np.where(np.abs(time) <= _SPAN, np.i0(5.0 * np.sqrt(inside)) / np.i0(5.0), 0.0)
         wave: NDArray[np.complex128] = np.exp(1j * np.pi * (low + high) * time)
-        return 2.0 * (high - low) * np.sinc((high - low) * time) * wave * shape
+        out: NDArray[np.complex128] = 2.0 * (high - low) * np.sinc((high - low) * time) * wave * shape
+        return out
 
     columns = []
     for instant in range(FINE):
