@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from handschlag_hardware import pinout
+from handschlag_hardware.card import card, label
+from handschlag_hardware.card_words import LANGUAGES, Words
+from handschlag_hardware.sheet import Sheet, pdf
 
 Maker = Callable[[], bytes]
 
@@ -15,8 +18,23 @@ def _pins() -> bytes:
     return pinout.firmware_table(pinout.load()).encode()
 
 
+def _svg(make: Callable[[], Sheet]) -> Maker:
+    return lambda: make().svg()
+
+
+def _sheets(words: Words) -> dict[str, Maker]:
+    return {
+        f"card/card-{words.language}-front.svg": _svg(lambda: card(words)[0]),
+        f"card/card-{words.language}-back.svg": _svg(lambda: card(words)[1]),
+        f"card/card-{words.language}.pdf": lambda: pdf(card(words)),
+        f"card/label-{words.language}.svg": _svg(lambda: label(words, pinout.load())),
+        f"card/label-{words.language}.pdf": lambda: pdf([label(words, pinout.load())]),
+    }
+
+
 FILES: Final[Mapping[str, Maker]] = {
     "tap/handschlag_tap/pins.py": _pins,
+    **{name: make for words in LANGUAGES for name, make in _sheets(words).items()},
 }
 """Path under `hardware/`, to what makes its content."""
 
@@ -34,5 +52,6 @@ def write(room: Path = pinout.ROOM) -> list[str]:
     """Make all; gives those that changed."""
     changed = stale(room)
     for name in changed:
+        (room / name).parent.mkdir(exist_ok=True)
         (room / name).write_bytes(FILES[name]())
     return changed

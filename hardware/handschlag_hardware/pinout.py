@@ -13,6 +13,7 @@ ROOM: Final = Path(__file__).resolve().parent.parent
 """The folder `hardware/`."""
 
 SCALES: Final = ("voltage_mv", "current_ua")
+TERMINALS: Final = ("La_in", "Lb_in", "La_out", "Lb_out", "b2", "a2")
 KINDS: Final = ("in", "in-pull-up", "out", "adc")
 
 
@@ -91,6 +92,9 @@ def parse(text: str) -> Pinout:
         raise BadPinout(f"pinout.toml: {error}; needed are tap.pin, tap.scale, box.pin and terminal") from error
     if set(scales) != set(SCALES):
         raise BadPinout(f"pinout.toml, tap.scale: there are {sorted(scales)}; needed are {', '.join(SCALES)}")
+    missing = set(TERMINALS) - {terminal.name for terminal in terminals}
+    if missing:
+        raise BadPinout(f"pinout.toml, terminal: {', '.join(sorted(missing))} missing; needed are {TERMINALS}")
     for board, highest in (("tap", 29), ("box", 27)):
         _check(board, pins[board], highest)
     return Pinout(pins["tap"], pins["box"], terminals, scales)
