@@ -305,8 +305,6 @@ class App:
             recording.capture.spare_key(event.end)
             return
         recording.capture.mask_key(event.start, event.end)
-        if recording.meter is not None:
-            recording.meter.mask(event.start, event.end)
 
     def _measure(self, event: hearing.Event) -> None:
         """Tell the quality's meter who speaks."""
@@ -325,19 +323,28 @@ class App:
     def _seal(self, recording: str, clips: list[hearing.Clip]) -> None:
         for clip in clips:
             kept = self.ports.spool.add_clip(recording, clip.index, clip.first_sample, clip.samples)
-            meter = self._recordings[recording].meter
-            if kept and meter is not None:
-                meter.feed(clip.samples, clip.first_sample)
+            if kept:
+                self._weigh(self._recordings[recording], clip)
             clip.samples.fill(0)
             self.counters.clips_sealed += kept
             self.counters.clips_dropped += not kept
             if not kept:
                 self._recordings[recording].dropped.append((clip.first_sample, len(clip.samples)))
 
+    @staticmethod
+    def _weigh(recording: _Recording, clip: hearing.Clip) -> None:
+        """Measure the quality of what is kept, as it is kept."""
+        if recording.meter is None or recording.capture is None:
+            return
+        for start, end in recording.capture.masked:
+            if end > clip.first_sample:
+                recording.meter.mask(start, end)
+        recording.meter.feed(clip.samples, clip.first_sample)
+
     def _start_capture(self, effect: do.StartCapture) -> None:
         recording = self._recordings[effect.recording]
         recording.capture = Capture(self.ear.position, self.ear.leg_count)
-        recording.meter = QualityMeter(self.ear.leg_count, self.ear.speaking)
+        recording.meter = QualityMeter(self.ear.leg_count, self.ear.position, self.ear.speaking)
         recording.first_at = self._time_of(self.ear.position)
         self._capturing = effect.recording
 
@@ -346,14 +353,11 @@ class App:
         if capture is None or self._capturing != effect.recording:
             return
         undecided = self.ear.undecided_since
-        meter = self._running_meter()
-        if undecided is not None and meter is not None:
-            meter.mask(undecided, capture.position)
         self._seal(effect.recording, capture.finish(undecided))
         capture.wipe()
         recording = self._recordings[effect.recording]
-        if meter is not None:
-            recording.quality, recording.meter = meter.finish(), None
+        if recording.meter is not None:
+            recording.quality, recording.meter = recording.meter.finish(capture.position), None
         self._capturing = None
 
     def _forget(self) -> None:

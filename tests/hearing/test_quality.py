@@ -149,6 +149,14 @@ def test_lost_audio_counts() -> None:
     assert _costs(quality) == {("lost", "all"): 10}
 
 
+def test_loss_at_both_ends_counts() -> None:
+    """A first clip that never reached the disk, and a last one, are missing as much as one between."""
+    meter = QualityMeter(2, 1000)
+    meter.feed(_talk(), 1800)
+    quality = meter.finish(1800 + 64_000 + 400)
+    assert (quality.gaps, quality.lost_s) == (2, 0.15)
+
+
 def test_masked_spans_do_not_count() -> None:
     """What is masked is neither clipping, nor level, nor silence, nor time."""
     legs = _talk()
@@ -172,7 +180,7 @@ def test_long_silence_counts_from_30_s() -> None:
 def test_who_speaks_already_is_known_at_the_start() -> None:
     """Speech that began before the recording counts from its first sample on."""
     legs = _talk()[8000:24_000]
-    meter = QualityMeter(2, {Leg.FAR: 100})
+    meter = QualityMeter(2, 8000, {Leg.FAR: 100})
     meter.feed(legs, 8000)
     assert meter.finish().legs[0].speech_s == 2.0
 

@@ -12,6 +12,7 @@ import typer
 from handschlag.cli.quality_words import sentences
 from handschlag.errors import HandschlagError
 from handschlag.hearing import Ear, Event, Heard, HearingError, KeyHeard, Quality, QualityMeter, SpeechHeard
+from handschlag.hearing.capture import EDGE
 from handschlag.hearing.ear import Mode
 from handschlag.hearing.events import RATE
 from handschlag.hearing.quality import clipped_runs
@@ -112,7 +113,7 @@ def _tell(meter: QualityMeter, said: Heard, clipped: int) -> None:
         if isinstance(event, SpeechHeard):
             meter.hear(event)
         elif isinstance(event, KeyHeard):
-            meter.mask(event.start, event.end)
+            meter.mask(event.start - EDGE, event.end + EDGE)
     meter.clip_input(clipped)
 
 

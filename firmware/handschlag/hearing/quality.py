@@ -121,17 +121,18 @@ class QualityMeter:
 
     Args:
         legs: 2 for far and near, 1 for a mix.
+        position: of the first sample that is to be kept.
         speaking: who is speaking already, and since which position.
     """
 
-    def __init__(self, legs: int, speaking: Mapping[Leg, int] | None = None) -> None:
+    def __init__(self, legs: int, position: int = 0, speaking: Mapping[Leg, int] | None = None) -> None:
         if legs not in (1, 2):
             raise HearingError(f"quality of {legs} legs: allowed are 1 and 2")
         self._names = (Leg.FAR, Leg.NEAR) if legs == 2 else (Leg.UNCERTAIN,)
         self._meter = Voltmeter(legs)
         self._rest = np.zeros((legs, BATCH))
         self._fill = 0
-        self._position: int | None = None
+        self._position = position
         self._runs = [0] * legs
         self._lines = _hum_lines()
         self._low = _low_lines()
@@ -172,9 +173,9 @@ class QualityMeter:
         """
         if legs.ndim != 2 or legs.shape[1] != len(self._names) or legs.dtype != np.int16:
             raise HearingError(f"quality was fed {legs.dtype} {legs.shape}: allowed is int16 (n, {len(self._names)})")
-        if self._position is not None and position < self._position:
+        if position < self._position:
             raise HearingError(f"quality was fed from {position} on: allowed is {self._position} and later")
-        if self._position is not None and position > self._position:
+        if position > self._position:
             self._skip(position - self._position)
         self._position = position
         at, count = 0, legs.shape[0]
@@ -187,12 +188,13 @@ class QualityMeter:
                 self._measure()
         self._judge(self._position - LAG)
 
-    def finish(self) -> Quality:
-        """The verdict; nothing more can be fed, and no audio is left."""
+    def finish(self, position: int = 0) -> Quality:
+        """The verdict on all up to `position`; nothing more can be fed, and no audio is left."""
         if self._fill:
             self._measure()
-        if self._position is not None:
-            self._judge(self._position)
+        self._judge(self._position)
+        if position > self._position:
+            self._skip(position - self._position)
         legs = tuple(self._leg(index) for index in range(len(self._names)))
         seconds, lost_s = self._samples / RATE, self._lost / RATE
         longest = max(self._longest_silence, self._silence) / RATE
@@ -226,7 +228,6 @@ class QualityMeter:
         self._lost += samples
 
     def _measure(self) -> None:
-        assert self._position is not None  # noqa: S101 - feed has set it
         valid, self._fill = self._fill, 0
         self._rest[:, valid:] = 0.0
         self._rest /= FULL_SCALE
