@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from handschlag_bench.hearing.dialogues import Scene, false_speech, scores
+from handschlag_bench.hearing.levels import clipping_error, hum_error_db, noise_error_db
 
 CASES = [
     (Scene(), 96.0, 160.0),
@@ -34,3 +35,10 @@ def test_nothing_is_speech_where_nobody_speaks() -> None:
     assert found.pop("swelling rumble") < 50.0
     assert found.pop("rumbling noise") < 5.0
     assert max(found.values()) == 0.0, found
+
+
+def test_quality_measures_what_was_put_in() -> None:
+    """Hum and noise are found within 0.7 dB beside speech, and every clipped run is counted once."""
+    assert hum_error_db(2) <= 0.7
+    assert noise_error_db(2) <= 0.7
+    assert clipping_error(2) == 0

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def to_samples(wave: Wave) -> Samples:
     """16 bits."""
-    return np.clip(np.rint(wave * 32767), -32768, 32767).astype(np.int16)
+    return np.clip(np.rint(wave * 32767), -32767, 32767).astype(np.int16)
 
 
 def gated(seconds: float, level_dbm0: float, on_s: float, off_s: float, *, seed: int = 1, rate: int = 8000) -> Wave:
