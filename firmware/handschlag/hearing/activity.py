@@ -7,10 +7,10 @@ Keys are no speech; what stays at its floor (comfort noise, hum) is none, either
 
 A steady vowel can pass for a tone for a tenth of a second and more, but a tone's power does not move: what sounds like
 a tone is speech all the same, and was so from its first hop, once its power has moved by 2 dB, or when it ends too
-early. White noise that sets in, breath and clicks do not begin speech: three hops in its beginning must have more lows
+early. White noise that sets in, breath and clicks do not begin speech: four hops in its beginning must have more lows
 than highs, as a voice has.
 
-All powers are sums of squares over three hops, so no logarithm is needed.
+All powers are sums of squares over three hops, doubled by that weighing, so no logarithm is needed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SHORTEST_TONE_HOPS: Final = 16
 """What ends earlier was none."""
 VOICED_SHARE: Final = 0.58
 """Share of the power that is left when the highs are weighed less; noise and clicks have half."""
-VOICED_HOPS: Final = 3
+VOICED_HOPS: Final = 4
 """So many of the hops that make a beginning are voiced."""
 _SPAN_HOPS: Final = 10
 _SPANS: Final = 30
@@ -65,7 +65,8 @@ def _ratio(db: float) -> float:
     return math.pow(10.0, db / 10.0)
 
 
-_LEAST: Final = _ratio(LEAST_DBM0 - FULL_SCALE_DBM0) / 2.0 * SMOOTH_HOPS * HOP
+_LEAST: Final = _ratio(LEAST_DBM0 - FULL_SCALE_DBM0) * SMOOTH_HOPS * HOP
+_VOICED: Final = 2.0 * VOICED_SHARE
 _BEGIN, _GO_ON, _EVEN, _MOVES = _ratio(BEGIN_DB), _ratio(GO_ON_DB), _ratio(EVEN_DB), _ratio(TONE_MOVES_DB)
 
 
@@ -80,20 +81,20 @@ class _Floor:
         self._hops = -SMOOTH_HOPS - 1  # the first hops are half from before the stream
         self._least = self._greatest = 0.0
         self._past = math.inf
-        self._even = 0.0
+        self._even = self._floor = 0.0
 
     def hear(self, power: float) -> float:
         """Take the next power; give the floor."""
         if self._hops <= 0:
-            self._least = self._greatest = power
-        elif power < self._least:
+            self._least, self._greatest = math.inf, 0.0
+        self._greatest = max(self._greatest, power)
+        if power < self._least:
             self._least = power
-        elif power > self._greatest:
-            self._greatest = power
+            self._floor = max(self._even, min(self._past, power))
         self._hops += 1
         if self._hops == _SPAN_HOPS:
             self._close_span()
-        return max(self._even, min(self._past, self._least))
+        return self._floor
 
     def _close_span(self) -> None:
         self._spans.append((self._least, self._greatest))
@@ -129,49 +130,57 @@ class _Voice:
 
     def __init__(self, leg: Leg) -> None:
         self.leg = leg
-        self.floor = _Floor()
+        self._floor = _Floor()
         self.power = 0.0
         self.start: int | None = None
-        self._hops: deque[float] = deque([0.0] * (TONE_EDGE_HOPS + 1), TONE_EDGE_HOPS + 1)
-        self._plain: deque[float] = deque([0.0] * SMOOTH_HOPS, SMOOTH_HOPS)
-        self._voiced = 0
-        self._recent = 0  # a bit per hop, the newest one lowest
-        self._doubt = 0  # the same for hops that may be a tone's
+        self._oldest = 0.0
+        self._past = (0.0, 0.0, 0.0)  # powers of the hops before, the oldest one first
+        self._voiced = 0  # a bit per hop, the newest one lowest
+        self._recent = 0
+        self._doubt = 0  # hops that may be a tone's
         self._last = 0
         self._tone = _Tone()
 
-    def take(self, power: float, plain: float) -> None:
-        """Power of the newest hop, the highs weighed less, and as it is."""
-        self._hops.append(power)
-        self._plain.append(plain)
-        self.power = self._hops[-1] + self._hops[-2] + self._hops[-3]
+    def take(self, power: float, plain: float) -> float:
+        """Power of the newest hop, the highs weighed less, and as it is; gives that of three hops."""
+        oldest, old, last = self._past
+        self._oldest = oldest
+        self._past = (old, last, power)
+        self._voiced = (self._voiced << 1 | (power > _VOICED * plain)) & _RECENT
+        self.power = old + last + power
+        return self.power
 
-    def hear(self, *, key: bool, tone: bool, leak: float, first: int) -> SpeechHeard | None:
+    def hear(self, leak: float, first: int, *, key: bool, tone: bool) -> SpeechHeard | None:
         """Judge the hop that begins at `first`; less than `leak` is the other one's."""
-        power = self.power
-        over = power > self.floor.hear(power) * (_BEGIN if self.start is None else _GO_ON)
-        active = over and power > _LEAST and power >= leak and not key
-        self._voiced = (self._voiced << 1 | (power > VOICED_SHARE * sum(self._plain))) & _RECENT
-        doubt = tone and not self._tone.moves(self._hops[0])
-        if not doubt and self._tone.hops:
-            if tone or self._tone.hops < SHORTEST_TONE_HOPS:
-                self._recent |= self._doubt
-            self._doubt = 0
-        if not tone:
-            self._tone.hops = 0
-        self._recent = (self._recent << 1 | (active and not doubt)) & _RECENT
-        self._doubt = (self._doubt << 1 | (active and doubt)) & _RECENT
-        if active and not doubt:
+        power, start = self.power, self.start
+        floor = self._floor.hear(power)
+        loud = power > _LEAST and power >= leak and power > floor * (_BEGIN if start is None else _GO_ON) and not key
+        if tone or self._tone.hops:
+            loud = not self._in_doubt(loud=loud, tone=tone) and loud
+        self._recent = (self._recent << 1 | loud) & _RECENT
+        if loud:
             self._last = first + HOP
-        if self.start is None:
+        if start is None:
             if self._recent.bit_count() < BEGIN_HOPS[0] or self._voiced.bit_count() < VOICED_HOPS:
                 return None
             self.start = first - (self._recent.bit_length() - 1) * HOP
             return SpeechHeard(self.leg, self.start, None)
         if first + HOP - self._last < HANGOVER_HOPS * HOP:
             return None
-        begun, self.start, self._recent = self.start, None, 0
-        return SpeechHeard(self.leg, begun, self._last)
+        self.start, self._recent = None, 0
+        return SpeechHeard(self.leg, start, self._last)
+
+    def _in_doubt(self, *, loud: bool, tone: bool) -> bool:
+        """Whether this hop may be a tone's; what turns out to be none was speech."""
+        if tone and not self._tone.moves(self._oldest):
+            self._doubt = (self._doubt << 1 | loud) & _RECENT
+            return True
+        if tone or self._tone.hops < SHORTEST_TONE_HOPS:
+            self._recent |= self._doubt
+        self._doubt = 0
+        if not tone:
+            self._tone.hops = 0
+        return False
 
 
 class ActivityDetector:
@@ -188,34 +197,33 @@ class ActivityDetector:
         self._legs = legs
         self._leak = 10.0 ** (-LEAK_DB / 10.0) if crosstalk else 0.0
         self._voices = self._quiet()
+        newest, before = history.data[:legs, -history.block :], history.data[:legs, -history.block - 1 : -1]
+        self._newest, self._before = (signal.reshape(legs, -1, HOP) for signal in (newest, before))  # views
+        self._plain = np.zeros((legs, history.block // HOP), np.float32)
+        self._low = np.zeros_like(self._plain)
 
     def _quiet(self) -> list[_Voice]:
         return [_Voice(leg) for leg in ([Leg.UNCERTAIN] if self._legs == 1 else [Leg.FAR, Leg.NEAR])]
 
     def feed(self, keys: NDArray[np.bool_], tones: NDArray[np.bool_]) -> list[SpeechHeard]:
         """Look at the newest block, whose hops may be marked as a key's or as sounding like a tone."""
-        powers, plain = self._powers()
+        np.vecdot(self._newest, self._newest, out=self._plain)
+        np.vecdot(self._newest, self._before, out=self._low)
+        self._low += self._plain  # as if each sample had half of its neighbours added: the highs cancel
         events: list[SpeechHeard] = []
         first = self._history.base
-        for hop, (key, tone) in enumerate(zip(keys.tolist(), tones.tolist(), strict=True)):
-            for leg, voice in enumerate(self._voices):
-                voice.take(powers[leg][hop], plain[leg][hop])
-            leak = self._leak * max(voice.power for voice in self._voices)
+        for key, tone, powers, plain in zip(
+            keys.tolist(), tones.tolist(), self._low.T.tolist(), self._plain.T.tolist(), strict=True
+        ):
+            loudest = 0.0
+            for voice, power, whole in zip(self._voices, powers, plain, strict=True):
+                loudest = max(loudest, voice.take(power, whole))
             for voice in self._voices:
-                event = voice.hear(key=key, tone=tone, leak=leak, first=first)
+                event = voice.hear(self._leak * loudest, first, key=key, tone=tone)
                 if event is not None:
                     events.append(event)
             first += HOP
         return events
-
-    def _powers(self) -> tuple[list[list[float]], list[list[float]]]:
-        """Sums of squares of each hop of the newest block per leg: the highs weighed less, and as they are."""
-        history = self._history
-        joined = history.data[: self._legs, -history.block - 1 :]
-        newest = joined[:, 1:]
-        low = ((newest + joined[:, :-1]) * np.float32(0.5)).reshape(self._legs, -1, HOP)
-        newest = newest.reshape(self._legs, -1, HOP)
-        return np.einsum("ijk,ijk->ij", low, low).tolist(), np.einsum("ijk,ijk->ij", newest, newest).tolist()
 
     @property
     def speaking(self) -> dict[Leg, int]:
