@@ -13,7 +13,7 @@ them. The int16 legs that `feed` returns belong to the caller. `forget` overwrit
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -168,12 +168,13 @@ class Ear:
         rest = self._resampler.flush()
         silence = np.zeros((self.channels, max(HOP * 50, self._block.shape[1])), np.float32)
         rest = np.concatenate([rest, silence], axis=1)
-        if self._play_resampler is None:
-            return self._hear(rest, None)
-        played = np.zeros(rest.shape[1], np.float32)
-        last = self._play_resampler.flush()[0]
-        played[: last.size] = last
-        return self._hear(rest, played)
+        played = None
+        if self._play_resampler is not None:
+            played = np.zeros(rest.shape[1], np.float32)
+            last = self._play_resampler.flush()[0]
+            played[: last.size] = last
+        heard = self._hear(rest, played)
+        return replace(heard, events=(*heard.events, *self._tones.finish()))
 
     def forget(self) -> None:
         """Overwrite all audio with zeros and begin a new stream at position 0; the doubt in the direction stays."""
@@ -273,5 +274,5 @@ class Ear:
     def _watch_polarity(self) -> list[ExchangeHeard]:
         heard = self._polarity.feed() if self._polarity is not None else []
         if any(each.cos < FAR_FROM for each in heard):
-            self.direction_trusted = self._keys.trusted = False
+            self.direction_trusted = self._keys.trusted = self._tones.trusted = False
         return heard

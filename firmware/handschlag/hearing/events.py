@@ -61,10 +61,10 @@ class ToneHeard:
     """A call progress or fax tone.
 
     Attributes:
-        name: `dial`, `ringback`, `busy`, `congestion` or `fax`.
+        name: `dial`, `ringback`, `busy`, `congestion`, `waiting`, `sit` or `fax`.
         start: where its first pulse began.
         end: known extent so far.
-        cycles: complete pulses (dial, fax, ringback) or complete on-off cycles (busy, congestion).
+        cycles: complete pulses (dial, fax, ringback), pairs (waiting), threes (sit), on-off cycles (busy, congestion).
         cos: cos φ at the tone's frequency; 0.0 where direction is not measured (no `vi` pair).
         final: no further report of this tone follows.
     """

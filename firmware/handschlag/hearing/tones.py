@@ -1,86 +1,53 @@
-"""Call progress tones of German lines (425 Hz) and fax tones.
+"""Call progress tones of German lines and fax tones: from windows of audio to pulses, which `cadence` reads.
 
-Each 10 ms a Hann window of 40 ms says how much of the energy lies within the tone's band: 375-475 Hz (also for the
-special dial tone of 400 + 425 Hz), 1100 Hz (CNG) and 2100 Hz (CED). Pulses of nearly pure tone are then
-read as cadences; pulses and pauses are the German ones with 10 % and more of tolerance.
+Each 10 ms a Hann window of 40 ms says how much of the energy lies within each band, and how the tone in it stands
+(see `pulses`). On the 25 Hz grid of such a window the squares of all bins sum to its whole energy, so a share of 1.0
+means that there is nothing but the tone. What the ear's high-pass has taken from 425 Hz is given back.
+
+The bands, wide enough for the tolerances:
+
+- 425 Hz, 400-450 Hz: dial, ringback, busy, congestion, call waiting (facts/line.md), also 400 + 425 Hz;
+- 950, 1400, 1800 Hz, each ±50 Hz: the special information tone (ITU-T E.180/Q.35, clause on the special information
+  tone);
+- 1100 ±38 Hz: the calling fax, CNG (ITU-T T.30, clause on call establishment, procedure 4);
+- 2100 ±15 Hz: the answering fax, CED (T.30), the answering tone of V.25, and V.8's modified one (ANSam), whose phase is
+  reversed each 450 ±25 ms and whose amplitude is modulated by 20 % at 15 Hz.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from handschlag.hearing.cadence import listeners
 from handschlag.hearing.events import FULL_SCALE_DBM0, RATE, ToneHeard
+from handschlag.hearing.fir import high_pass
+from handschlag.hearing.pulses import (
+    AFTER_HOPS,
+    BANDS,
+    BEFORE_HOPS,
+    BROKEN_HOPS,
+    EDGE_HOPS,
+    HOP,
+    LINE,
+    PURE,
+    SETTLED_HOPS,
+    WINDOW,
+    Hop,
+    Pulse,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from handschlag.hearing.cadence import Listener
     from handschlag.hearing.history import History
+    from handschlag.hearing.pulses import Band
 
-HOP: Final = 80
-WINDOW: Final = 320
-FLOOR_DBM0: Final = -43.0
-PURE: Final = 0.7
-LASTING_PURE: Final = 0.5  # a pulse that has begun
-DIAL_AFTER: Final = round(1.3 * RATE)
-FAX_AFTER: Final = {1: round(0.38 * RATE), 2: round(0.5 * RATE)}
-BROKEN_HOPS: Final = 3  # hops without tone that end a pulse
-SHORTEST_PULSE: Final = 4  # hops
-
-_BANDS: Final = ((375.0, 400.0, 425.0, 450.0, 475.0), (1075.0, 1100.0, 1125.0), (2075.0, 2100.0, 2125.0))
-_CADENCES: Final = (  # name, pulse and pause in seconds (least, most), reported from so many cycles
-    ("busy", (0.40, 0.58), (0.40, 0.58), 3),
-    ("busy", (0.11, 0.19), (0.42, 0.53), 3),
-    ("congestion", (0.16, 0.30), (0.16, 0.30), 3),
-    ("ringback", (0.85, 1.17), (3.4, 9.9), 1),
-    ("ringback", (0.20, 0.30), (3.4, 4.6), 1),
-)
-_SAME_LEVEL: Final = 2.0  # power ratio of two pulses of one cadence: 3 dB
-_LONGEST_PAUSE: Final = {"busy": 0.75, "congestion": 0.45, "ringback": 6.0}
-_RINGBACK_PULSE: Final = (0.85, 1.17)
-
-
-@dataclass(slots=True)
-class _Pulse:
-    start: int
-    end: int = 0
-    hops: int = 0
-    misses: int = 0
-    power: float = 0.0
-    norm: float = 0.0
-    energy: float = 0.0
-    reported: bool = False
-
-    def add(self, end: int, power: float, norm: float, energy: float) -> None:
-        self.end, self.misses = end, 0
-        self.hops += 1
-        self.power += power
-        self.norm += norm
-        self.energy += energy
-
-    def as_loud_as(self, other: _Pulse) -> bool:
-        """Both have the same level within 3 dB."""
-        mine, theirs = self.energy / self.hops, other.energy / other.hops
-        return mine < _SAME_LEVEL * theirs and theirs < _SAME_LEVEL * mine
-
-    @property
-    def cos(self) -> float:
-        return self.power / self.norm if self.norm > 0.0 else 0.0
-
-
-@dataclass(slots=True)
-class _Cadence:
-    name: str
-    start: int
-    end: int
-    cycles: int
-    cos: float
-    least: int
-
-    def heard(self, *, final: bool) -> ToneHeard:
-        return ToneHeard(self.name, self.start, self.end, self.cycles, self.cos, final)
+FLOOR_DBM0: Final = -48.0
+"""Below this nothing is looked at: a tone of -44 dBm0 that the high-pass has weakened lies above it."""
 
 
 class ToneDetector:
@@ -97,13 +64,37 @@ class ToneDetector:
         windows = history.windows(WINDOW, HOP)
         self._views = [windows[row] for row in rows]
         self._copy = np.zeros((len(rows), *windows.shape[1:]), np.float32)
-        self._matrix, self._bands = _matrix()
-        self._near_425 = np.ascontiguousarray(self._matrix[:, _AT_425])
-        self._pulses: list[_Pulse | None] = [None, None, None]
-        self._last: _Pulse | None = None  # the last complete pulse of 425 Hz
-        self._cadence: _Cadence | None = None
+        self._weighted = np.zeros(windows.shape[1:], np.float32)
+        self._listeners: list[Listener] = []
+        self._trackers: list[_Tracker] = []
+        self._trusted = True
         self.sounding = np.zeros(history.block // HOP, np.bool_)
         """Per 10 ms of the newest block: nearly pure tone."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop everything held."""
+        self._copy.fill(0.0)
+        self._weighted.fill(0.0)
+        self._before: deque[float] = deque(maxlen=BEFORE_HOPS + EDGE_HOPS)
+        self._rise: list[list[float]] = []
+        self._listeners = listeners()
+        self.trusted = self._trusted
+        self._trackers = [
+            _Tracker(band, [each for each in self._listeners if band in each.bands], self._before) for band in BANDS
+        ]
+        self.sounding[:] = False
+
+    @property
+    def trusted(self) -> bool:
+        """False: the direction of power proves nothing, and network tones need not be far."""
+        return self._trusted
+
+    @trusted.setter
+    def trusted(self, trusted: bool) -> None:
+        self._trusted = trusted
+        for listener in self._listeners:
+            listener.trusted = trusted
 
     def feed(self) -> list[ToneHeard]:
         """Look at the newest block."""
@@ -112,150 +103,169 @@ class ToneDetector:
         energy = np.einsum("ij,ij->i", far, far)
         last = self._history.base + hops * HOP - WINDOW // 2
         self.sounding[:] = False
-        if energy.max() < _LOUD:
-            return self._follow([[0.0] * 3] * hops, energy, last) if any(self._pulses) else self._pause(last)
-        total, in_band = self._bands_of(far)
-        purity = [
-            share if loud > _LOUD else [0.0] * 3
-            for share, loud in zip((in_band / total[:, None]).tolist(), energy.tolist(), strict=True)
-        ]
-        if not any(self._pulses) and max(map(max, purity)) <= PURE:
-            return self._pause(last)
-        return self._follow(purity, energy, last)
+        tracking = any(tracker.pulse is not None for tracker in self._trackers)
+        if energy.max() < _LOUD and not tracking:
+            return self._nothing(energy.tolist(), last)
+        spectrum = far @ _MATRIX
+        measured = (spectrum * spectrum) @ _TO_BANDS
+        np.multiply(far, _SHAPE, out=self._weighted)
+        total = np.einsum("ij,ij->i", self._weighted, self._weighted)
+        self._weighted[:] = 0.0  # filled while it is loud only, and would keep what it holds
+        total += measured[:, -1] + np.float32(1e-12)
+        shares = measured[:, :-1] / total[:, None]
+        shares[energy < _LOUD] = 0.0
+        if not tracking and shares.max() <= PURE:
+            return self._nothing(energy.tolist(), last, np.sqrt(measured[-EDGE_HOPS:, :-1]))
+        return self._follow(shares, np.sqrt(measured[:, :-1]), spectrum, energy.tolist(), last)
 
-    def _follow(self, purity: list[list[float]], energy: NDArray[np.float32], last: int) -> list[ToneHeard]:
-        hops = len(purity)
-        powers = norms = [0.0] * hops
-        if len(self._views) > 1 and max(share[0] for share in purity) > LASTING_PURE:
-            powers, norms = self._power_at_425()
+    def finish(self) -> list[ToneHeard]:
+        """The stream is over: what was still open is reported."""
+        events = [event for tracker in self._trackers for event in tracker.finish()]
+        return events + [event for listener in self._listeners for event in listener.finish()]
+
+    def _nothing(
+        self, energy: list[float], last: int, amplitudes: NDArray[np.float32] | None = None
+    ) -> list[ToneHeard]:
+        """No tone in this block."""
+        self._before.extend(energy)
+        self._rise = [] if amplitudes is None else amplitudes.tolist()
+        return self._passed(last)
+
+    def _passed(self, now: int) -> list[ToneHeard]:
+        return [event for listener in self._listeners for event in listener.passed(now)]
+
+    def _follow(
+        self,
+        shares: NDArray[np.float32],
+        amplitudes: NDArray[np.float32],
+        spectrum: NDArray[np.float32],
+        energy: list[float],
+        last: int,
+    ) -> list[ToneHeard]:
+        powers, norms = self._powers() if len(self._views) > 1 else (None, None)
+        phasors = (spectrum[:, :_BINS] - 1j * spectrum[:, _BINS:]).tolist()
+        np.any(shares > _TONAL, axis=1, out=self.sounding)
         events: list[ToneHeard] = []
-        for hop, (shares, loudness) in enumerate(zip(purity, energy.tolist(), strict=True)):
-            centre = last - (hops - 1 - hop) * HOP
-            self.sounding[hop] = max(shares) > PURE
-            for band in range(3):
-                events += self._advance(band, shares[band], (powers[hop], norms[hop], loudness), centre)
+        rows = zip(shares.tolist(), amplitudes.tolist(), phasors, energy, strict=True)
+        for number, (share, amplitude, phasor, loudness) in enumerate(rows):
+            centre = last - (len(energy) - 1 - number) * HOP
+            for band, tracker in enumerate(self._trackers):
+                if tracker.pulse is None and share[band] <= PURE:
+                    continue
+                power = (powers[number][band], norms[number][band]) if powers and norms else (0.0, 0.0)
+                hop = Hop(centre, share[band], amplitude[band], loudness, phasor[_PLACES[band]], *power)
+                if tracker.pulse is None:
+                    tracker.rise = [row[band] for row in self._rise]
+                events += tracker.hear(hop)
+            self._before.append(loudness)
+            self._rise = [*self._rise[1 - EDGE_HOPS :], amplitude]
+            events += self._passed(centre)
         return events
 
-    def _bands_of(self, windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Weighted energy of each window, and how much of it is in each band."""
-        squares: NDArray[np.float32] = windows @ self._matrix
-        np.multiply(squares, squares, out=squares)
-        weighted = windows * _WINDOW_SHAPE
-        total: NDArray[np.float32] = np.einsum("ij,ij->i", weighted, weighted)
-        total += np.float32(1e-12)
-        in_band: NDArray[np.float32] = squares @ self._bands
-        return total, in_band
-
-    def _power_at_425(self) -> tuple[list[float], list[float]]:
-        """Real power, and voltage times current, of each hop."""
+    def _powers(self) -> tuple[list[list[float]], list[list[float]]]:
+        """Real power, and voltage times current, of each hop in each band."""
         for row in (1, 2):
             np.copyto(self._copy[row], self._views[row])
-        spectrum = (self._copy[1:].reshape(-1, WINDOW) @ self._near_425).reshape(2, -1, _AT_425.size)
-        voltage, current = spectrum
-        power = np.einsum("ij,ij->i", voltage, current)
+        voltage, current = (self._copy[1:].reshape(-1, WINDOW) @ _MATRIX).reshape(2, -1, 2 * _BINS)
         self._copy[1:] = 0.0  # they are filled while tones last only, and would keep what they hold
-        norm = np.sqrt(np.einsum("ij,ij->i", voltage, voltage) * np.einsum("ij,ij->i", current, current))
-        return power.tolist(), norm.tolist()
+        of_bands = _TO_BANDS[:, :-1]
+        power = (voltage * current) @ of_bands
+        norm = ((voltage * voltage) @ of_bands) * ((current * current) @ of_bands)
+        return power.tolist(), np.sqrt(norm).tolist()
 
-    def _advance(self, band: int, purity: float, measured: tuple[float, float, float], centre: int) -> list[ToneHeard]:
-        pulse = self._pulses[band]
-        if pulse is None:
-            if purity > PURE:
-                begun = self._pulses[band] = _Pulse(centre - HOP // 2)
-                begun.add(centre + HOP // 2, *measured)
-                return []
-            return self._pause(centre) if band == 0 else []
-        if purity > LASTING_PURE:
-            pulse.add(centre + HOP // 2, *measured)
-            return self._lasting(band, pulse)
-        pulse.misses += 1
-        return self._broken(band, pulse) if pulse.misses == BROKEN_HOPS else []
 
-    def _broken(self, band: int, pulse: _Pulse) -> list[ToneHeard]:
-        """A pulse is over."""
-        self._pulses[band] = None
-        if pulse.hops < SHORTEST_PULSE:
-            return []
-        if pulse.reported:
-            self._last = None
-            return [ToneHeard(_name(band), pulse.start, pulse.end, 1, pulse.cos if band == 0 else 0.0, True)]
-        return self._pulse(pulse) if band == 0 else []
+class _Tracker:
+    """Follows the pulses of one band.
 
-    def _lasting(self, band: int, pulse: _Pulse) -> list[ToneHeard]:
-        """Dial and fax tones are known by lasting."""
-        if pulse.reported or pulse.end - pulse.start < (FAX_AFTER.get(band) or DIAL_AFTER):
-            return []
-        pulse.reported = True
-        events = self._finish() if band == 0 else []
-        cos = pulse.cos if band == 0 else 0.0
-        return [*events, ToneHeard(_name(band), pulse.start, pulse.end, 1, cos, False)]
+    Args:
+        band: which.
+        listening: who is told.
+        before: energies of the hops so far.
+    """
 
-    def _pulse(self, pulse: _Pulse) -> list[ToneHeard]:
-        """A pulse of 425 Hz has ended: with the one before it, it may make a cycle."""
+    def __init__(self, band: Band, listening: list[Listener], before: deque[float]) -> None:
+        self._band, self._listening, self._before = band, listening, before
+        self.pulse: Pulse | None = None
+        self.rise: list[float] = []
+        """The band's amplitudes in the hops before a pulse that begins."""
+
+    def hear(self, hop: Hop) -> list[ToneHeard]:
+        """The next hop."""
         events: list[ToneHeard] = []
-        before, self._last = self._last, pulse
-        if before is not None:
-            on, off = (before.end - before.start) / RATE, (pulse.start - before.end) / RATE
-            match = next((c for c in _CADENCES if c[1][0] <= on <= c[1][1] and c[2][0] <= off <= c[2][1]), None)
-            if match is None or (self._cadence is not None and self._cadence.name != match[0]):
-                events += self._finish()
-            if match is not None and match[0] != "ringback":
-                events += self._cycle(match[0], match[3], before, pulse.start)
-        on = (pulse.end - pulse.start) / RATE
-        if _RINGBACK_PULSE[0] <= on <= _RINGBACK_PULSE[1]:
-            if self._cadence is not None and self._cadence.name != "ringback":
-                events += self._finish()
-            events += self._cycle("ringback", 1, pulse, pulse.end)
+        pulse = self.pulse
+        if pulse is not None and pulse.misses < BROKEN_HOPS and pulse.holds(hop):
+            pulse.add(hop)
+            return self._added(pulse)
+        if pulse is not None and pulse.misses >= BROKEN_HOPS and hop.share > PURE:
+            events = self._over(pulse)
+            pulse = None
+        if pulse is None:
+            if hop.share > PURE:
+                self._begin(hop)
+            return events
+        pulse.miss(hop)
+        if pulse.misses == BROKEN_HOPS and pulse.hops < SETTLED_HOPS:
+            self.pulse = None
+        return self._over(pulse) if pulse.misses == AFTER_HOPS else []
+
+    def _begin(self, hop: Hop) -> None:
+        earlier = list(self._before)[:-EDGE_HOPS]
+        self.pulse = pulse = Pulse(self._band, sum(earlier) / max(len(earlier), 1))
+        for back, amplitude in zip(range(len(self.rise), 0, -1), self.rise, strict=True):
+            pulse.precede(hop.centre - back * HOP, amplitude)
+        pulse.add(hop)
+
+    def _added(self, pulse: Pulse) -> list[ToneHeard]:
+        if pulse.hops < SETTLED_HOPS:
+            return []
+        if pulse.hops == SETTLED_HOPS:
+            return [event for listener in self._listening for event in listener.begun(pulse)]
+        events = [event for listener in self._listening for event in listener.lasting(pulse)]
+        if pulse.spoilt:
+            self.pulse = None
         return events
 
-    def _cycle(self, name: str, least: int, pulse: _Pulse, end: int) -> list[ToneHeard]:
-        if self._cadence is None:
-            self._cadence = _Cadence(name, pulse.start, end, 0, pulse.cos, least)
-        self._cadence.cycles += 1
-        self._cadence.end = end
-        if self._cadence.cycles < least:
-            return []
-        return [self._cadence.heard(final=False)]
+    def _over(self, pulse: Pulse) -> list[ToneHeard]:
+        self.pulse = None
+        pulse.close()
+        return [event for listener in self._listening for event in listener.ended(pulse)]
 
-    def _pause(self, centre: int) -> list[ToneHeard]:
-        if self._cadence is None or self._last is None:
-            return []
-        if (centre - self._last.end) / RATE <= _LONGEST_PAUSE[self._cadence.name]:
-            return []
-        return self._finish()
-
-    def _finish(self) -> list[ToneHeard]:
-        cadence, self._cadence = self._cadence, None
-        if cadence is None or cadence.cycles < cadence.least:
-            return []
-        return [cadence.heard(final=True)]
-
-    def forget(self) -> None:
-        """Drop everything held."""
-        self._copy.fill(0.0)
-        self._pulses = [None, None, None]
-        self._last = self._cadence = None
-        self.sounding[:] = False
-
-
-def _name(band: int) -> str:
-    return "dial" if band == 0 else "fax"
+    def finish(self) -> list[ToneHeard]:
+        """No further hop comes."""
+        pulse = self.pulse
+        return self._over(pulse) if pulse is not None and pulse.hops >= SETTLED_HOPS else []
 
 
 _LOUD: Final = 0.5 * 10.0 ** ((FLOOR_DBM0 - FULL_SCALE_DBM0) / 10.0) * WINDOW
-_WINDOW_SHAPE: Final = (0.5 - 0.5 * np.cos(2.0 * np.pi * (np.arange(WINDOW) + 0.5) / WINDOW)).astype(np.float32)
-_AT_425: Final = np.array([1, 2, 3, 12, 13, 14])  # 400, 425 and 450 Hz: cosines, then sines
+_SHAPE: Final = (0.5 - 0.5 * np.cos(2.0 * np.pi * (np.arange(WINDOW) + 0.5) / WINDOW)).astype(np.float32)
+_TONAL: Final = np.array([0.8 if len(band.bins_hz) <= len(LINE.bins_hz) else 0.87 for band in BANDS], np.float32)
+"""Shares from which a hop is no speech, whatever becomes of it; a wide band holds more of a vowel."""
+_BINS: Final = sum(len(band.bins_hz) for band in BANDS)
 
 
-def _matrix() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Hann-weighted cosines and sines at all bins, scaled so that a band's squares sum to its energy; bins to bands."""
-    bins = [frequency for band in _BANDS for frequency in band]
+def _places() -> list[slice]:
+    """Which bins are whose."""
+    ends = np.cumsum([len(band.bins_hz) for band in BANDS]).tolist()
+    return [slice(end - len(band.bins_hz), end) for end, band in zip(ends, BANDS, strict=True)]
+
+
+def _matrices() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weighted cosines and sines at all bins, scaled so that a band's squares sum to its energy; bins to bands.
+
+    One column more says by how much the whole energy grows by what is given back.
+    """
+    bins = np.array([frequency for band in BANDS for frequency in band.bins_hz])
+    taps = high_pass()
+    passed = np.abs(np.exp(-2j * np.pi / RATE * np.outer(bins, np.arange(taps.size))) @ taps)
     turn = 2.0 * np.pi / RATE * np.outer(np.arange(WINDOW), bins)
-    scale = np.sqrt(2.0 / WINDOW)
-    matrix = np.concatenate([np.cos(turn), np.sin(turn)], axis=1) * _WINDOW_SHAPE[:, None] * scale
-    bands = np.zeros((len(bins), 3), np.float32)
-    first = 0
-    for column, band in enumerate(_BANDS):
-        bands[first : first + len(band), column] = 1.0
-        first += len(band)
-    return matrix.astype(np.float32), np.concatenate([bands, bands])
+    matrix = np.concatenate([np.cos(turn) / passed, np.sin(turn) / passed], axis=1)
+    matrix *= _SHAPE[:, None] * np.sqrt(2.0 / WINDOW)
+    to_bands = np.zeros((bins.size, len(BANDS) + 1))
+    for band, place in enumerate(_places()):
+        to_bands[place, band] = 1.0
+    to_bands[:, -1] = 1.0 - passed**2
+    return matrix.astype(np.float32), np.concatenate([to_bands, to_bands]).astype(np.float32)
+
+
+_PLACES: Final = _places()
+_MATRIX, _TO_BANDS = _matrices()

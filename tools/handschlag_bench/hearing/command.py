@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from handschlag_bench.hearing import caller_id, cost, direction, echo, keys, levels, masking, oracles, talkoff
+from handschlag_bench.hearing import caller_id, cost, direction, echo, keys, levels, masking, oracles, talkoff, tones
 from handschlag_bench.hearing.corpora import missing, speakers
 from handschlag_bench.row import Row
 from handschlag_bench.show import show
@@ -25,6 +25,7 @@ TOPICS: Final[dict[str, Rows]] = {
     "levels": levels.rows,
     "masking": masking.rows,
     "caller-id": caller_id.rows,
+    "tones": tones.rows,
     "talkoff": talkoff.rows,
 }
 """What `--quality` counts, in this order; each gives its rows for `full=False` (seconds) or `full=True` (minutes)."""
