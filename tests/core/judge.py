@@ -121,6 +121,8 @@ class Judge:
         self.digits = ""
         self.emergency: tuple[str, int] | None = None
         self.private = False
+        self.agreed = False  # the one user of the line has a written consent: in the register, and in the ledger
+        self.agreeing: int | None = None
         self.barred: set[tuple[str, int]] = set()
         self.refused: set[tuple[str, int]] = set()
         self.asked: set[tuple[str, int]] = set()
@@ -301,7 +303,12 @@ class Judge:
 
     def _disk(self, event: ev.Event) -> None:
         match event:
+            case ev.Booted():
+                self.agreed = bool(event.staff)
+            case ev.RegisterTold():
+                self.agreed &= bool(event.consents) and event.consents[0].withdrawn_at is None
             case ev.EntryDurable():
+                self.agreed |= event.ticket == self.agreeing
                 for recording in self.recordings.values():
                     recording.granted |= recording.ticket == event.ticket
                     recording.confirmed |= recording.confirm_ticket == event.ticket
@@ -345,6 +352,8 @@ class Judge:
                 self.count("asked")
             case "private":
                 self.private = bool(effect.fields["on"])
+            case "staff":
+                self.agreeing = effect.ticket if effect.fields["action"] == "added" else None
             case "refused":
                 self._new_ground()
                 if effect.fields["why"] == "staff":
@@ -439,6 +448,7 @@ class Judge:
                 assert self.line.off_hook, "captured without a call"
                 assert not self.line.ring, "captured while ringing"
                 assert self.now - self.line.told_at <= 3.0 + EPS, "captured on an unknown line"
+                assert self.agreed, "captured although the staff's written consent is not there"
                 assert self.rec is RecLamp.ON, "REC is on before the first sample"
                 self.capturing, recording.captured, recording.started_at = effect.recording, True, self.now
                 self.count("captured")

@@ -170,7 +170,7 @@ def test_two_calls_within_a_second() -> None:
 
 CANNOT: dict[str, Callable[[], World]] = {
     "unaccepted": lambda: World(accepted=False).start(),
-    "staff": lambda: World(staff_covered=False).start(),
+    "staff": lambda: World(line_users=()).start(),
     "private": lambda: World().start(private=True),
 }
 

@@ -14,7 +14,7 @@ from handschlag.core.effects import RecLamp, StatusLamp
 from handschlag.core.events import TapAudio
 from handschlag.core.lamps import lamps
 from handschlag.core.policy import Way
-from handschlag.core.state import CAPTURING, Button, Call, CallState, Line, Phase, Seizure
+from handschlag.core.state import CAPTURING, Button, Call, CallState, Line, People, Phase, Seizure
 from tests.core.world import POLICY, World
 
 
@@ -22,6 +22,7 @@ def ready(**changes: object) -> CallState:
     """A state in which nothing is amiss, with some fields changed."""
     line = Line(known=True, tap_boot="t1", tap_serial="T1", audio=TapAudio.VI)
     state = CallState(POLICY, phase=Phase.IDLE, booted_at=1.0, line=line, audio_ok=True, clock_synced=True)
+    state = replace(state, people=People(covered=True))
     return replace(replace(state, free_bytes=1 << 40), **changes)  # type: ignore[arg-type] # fields by name
 
 

@@ -9,7 +9,7 @@ from handschlag.core import events as ev
 from handschlag.core.effects import StatusLamp
 from handschlag.core.events import Leg
 from tests.core.archive import Archive
-from tests.core.world import World, order_of
+from tests.core.world import STAFF, World, order_of
 
 R = "018bcfe7-0000-7000-8000-000000000001"
 
@@ -40,7 +40,7 @@ def restarted(found: ev.FolderFound, *, seizure: int = 3, off_hook: bool = False
     world.files[R] = names if found.has_manifest else names[:4]
     world.line.seizure = seizure
     world.line.off_hook = off_hook
-    world.feed(ev.Booted(world.now, "b2", b"x" * 16))
+    world.feed(ev.Booted(world.now, "b2", b"x" * 16, staff=STAFF))
     world.feed(found)
     world.feed(ev.Connected(world.now))
     world.feed(ev.AudioCame(world.now))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from handschlag.core.events import Leg, TapAudio
 from handschlag.core.policy import AskWhen, Way
 from tests.core.archive import Archive
 from tests.core.judge import Judge
-from tests.core.world import SOUND_S, World
+from tests.core.world import SOUND_S, STAFF, World
 
 EXAMPLES = int(os.environ.get("CORE_EXAMPLES", "300"))
 Act = Callable[[World], object]
@@ -103,6 +104,12 @@ def a_hostile_archive(kind: int) -> Act:
         w.feed(words[kind % len(words)])
 
     return act
+
+
+def a_register(*, agreed: bool, damaged: str = "") -> Act:
+    """The staff register, changed."""
+    consents = tuple(replace(c, withdrawn_at=None if agreed else 1.65e9) for c in STAFF)
+    return lambda w: w.feed(ev.RegisterTold(w.now, consents, damaged))
 
 
 def a_yes_by_key(w: World) -> None:
@@ -226,6 +233,7 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
         st.just(lambda w: w.feed(ev.TapGone(w.now, "unplugged"))),
         st.just(lambda w: w.feed(ev.AudioGone(w.now, "unplugged"))),
         st.just(lambda w: w.feed(ev.AudioCame(w.now))),
+        st.sampled_from([a_register(agreed=False), a_register(agreed=True), a_register(agreed=True, damaged="x")]),
         st.sampled_from(["", "other"]).map(lambda r: lambda w: w.feed(ev.DiskFailed(w.now, "write", r))),
         st.builds(a_fault, st.just("tap_talks"), st.booleans()),
         st.builds(a_fault, st.just("connect_ok"), st.booleans()),

@@ -18,6 +18,7 @@ from handschlag.core import events as ev
 from handschlag.core.box import BoxState, step
 from handschlag.core.events import Leg, TapAudio
 from handschlag.core.policy import Policy
+from handschlag.core.staff import StaffConsent
 from tests.core.archive import Archive
 
 SOUND_S = {
@@ -34,9 +35,11 @@ SOUND_S = {
 MARK_S = 9.0
 SERIAL = "T1"
 
+STAFF = (StaffConsent(1, "d" * 64, "1", valid_from=1.6e9),)
+
 POLICY = Policy(
     accepted=True,
-    staff_covered=True,
+    line_users=(1,),
     proven_tap=SERIAL,
     text_version="de-1",
     text_hash="h",
@@ -69,6 +72,7 @@ class Adapters:
     destroys: bool = True
     free_bytes: int = 100 * 1024**3
     synced: bool = True
+    wall_offset: float = 1.7e9
     tap_talks: bool = True
 
 
@@ -162,7 +166,7 @@ class World:
             case do.WakeAt():
                 self._set_timer(effect)
             case do.ReadGauges():
-                self.post(ev.ClockTold(self.now, 1.7e9 + self.now, self.adapters.synced))
+                self.post(ev.ClockTold(self.now, self.adapters.wall_offset + self.now, self.adapters.synced))
                 self.post(ev.SpaceTold(self.now, self.adapters.free_bytes))
             case do.ConnectPlay(on=True):
                 why = "" if self.adapters.connect_ok else "locked"
@@ -273,7 +277,8 @@ class World:
         doubted: frozenset[tuple[str, str]] = frozenset(),
     ) -> World:
         """Boot, tap, audio, an idle line, and two seconds."""
-        self.feed(ev.Booted(self.now, "b1", b"0123456789abcdef", private, doubted))
+        self.feed(ev.Booted(self.now, "b1", b"0123456789abcdef", private, doubted, STAFF))
+        self.feed(ev.RegisterTold(self.now, STAFF))
         self.feed(ev.AudioCame(self.now))
         self.hello(audio=audio, serial=serial)
         self._alarm(self.now, "tap")

@@ -28,7 +28,7 @@ class BoxState:
     @classmethod
     def new(cls, policy: Policy) -> BoxState:
         """A box that has just been switched on."""
-        return cls(CallState(policy))
+        return cls(CallState(policy, ask_when=policy.ask_when))
 
 
 def step(state: BoxState, event: Event) -> tuple[BoxState, tuple[Effect, ...]]:

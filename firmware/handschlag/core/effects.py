@@ -70,7 +70,7 @@ class Listen(Effect):
 
 @dataclass(frozen=True, slots=True)
 class ReadGauges(Effect):
-    """Read clock and free space: come back as `ClockTold` and `SpaceTold`."""
+    """Read clock, free space and registers: come back as `ClockTold`, `SpaceTold` and, when changed, `RegisterTold`."""
 
 
 # --- lamps

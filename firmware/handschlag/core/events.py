@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from handschlag.core.staff import StaffConsent
+
 
 class Leg(StrEnum):
     """Whose audio: told by the direction of power, never by level."""
@@ -40,23 +42,33 @@ class Event:
 class Booted(Event):
     """The process started and has read its spool and ledger back.
 
-    `boot` is the box's own random boot id; `private` is what the ledger last said; `seed` are 16 random bytes from
-    which recording ids and jitter are derived, so that the machine itself stays deterministic. `doubted` are the bench
-    results, as (tap serial, name of the result), that a dial tone has disproved.
+    `boot` is the box's own random boot id; `private` and `staff` are what the ledger last said; `seed` are 16 random
+    bytes from which recording ids and jitter are derived, so that the machine itself stays deterministic. `doubted` are
+    the bench results, as (tap serial, name of the result), that a dial tone has disproved.
     """
 
     boot: str
     seed: bytes
     private: bool = False
     doubted: frozenset[tuple[str, str]] = frozenset()
+    staff: tuple[StaffConsent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ClockTold(Event):
-    """Wall time now, in seconds since 1970, and whether it can be trusted (P11)."""
+    """Wall time now, in seconds since 1970, whether it can be trusted (P11), and how far local time is ahead of UTC."""
 
     wall: float
     synced: bool
+    utc_offset_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterTold(Event):
+    """The staff register, whole, when it was read and whenever it has changed; `damaged` says why it cannot be read."""
+
+    consents: tuple[StaffConsent, ...]
+    damaged: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from handschlag.core.staff import StaffConsent
+
 DIRECTION_FAULT = "direction:dial-tone-not-far"
 ENDINGS = frozenset({"withdrawn", "destroyed", "purged", "expired"})
 
@@ -29,6 +31,7 @@ class Folded:
 
     private: bool = False
     doubted: set[tuple[str, str]] = field(default_factory=set)
+    staff: dict[int, StaffConsent] = field(default_factory=dict)
     consents: dict[str, Consent] = field(default_factory=dict)
     ended: dict[str, tuple[str, int]] = field(default_factory=dict)
     closed: dict[str, str] = field(default_factory=dict)
@@ -51,6 +54,8 @@ def fold(entries: Iterable[Mapping[str, Any]]) -> Folded:
                 folded.private = bool(entry["on"])
             case "fault" if entry.get("what") == DIRECTION_FAULT:
                 folded.doubted.add((str(entry["tap"]), str(entry["bench"])))
+            case "staff":
+                _fold_staff(folded.staff, entry)
             case "granted":
                 folded.consents[recording] = Consent(
                     way=str(entry["way"]),
@@ -75,3 +80,18 @@ def fold(entries: Iterable[Mapping[str, Any]]) -> Folded:
             case _:
                 pass
     return folded
+
+
+def _fold_staff(staff: dict[int, StaffConsent], entry: Mapping[str, Any]) -> None:
+    person = int(entry["person"])
+    if entry["action"] != "added":
+        staff.pop(person, None)
+        return
+    until = entry["valid_until"]
+    staff[person] = StaffConsent(
+        person,
+        str(entry["document"]),
+        str(entry["version"]),
+        float(entry["valid_from"]),
+        None if until is None else float(until),
+    )

@@ -28,16 +28,28 @@ class AskWhen(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Shift:
+    """Who is on duty when: `days` from 0 (Monday), `begin` and `end` in minutes of the local day, `staff` by number."""
+
+    days: frozenset[int]
+    begin: int
+    end: int
+    staff: tuple[int, ...]
+    ask: AskWhen | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The settled part. Durations in seconds; `sound_s` are the lengths of the sounds in the prompt catalog.
 
-    `accepted`: the box was set up and its acceptance is on file. `staff_covered`: every user of the line has given a
-    written consent. `proven_tap`: serial number of the tap whose polarity was proven at the bench, or "". `bench` names
-    that bench's result: what a dial tone has disproved stays so until there is another result.
+    `accepted`: the box was set up and its acceptance is on file. `line_users`: the numbers of all who answer the line;
+    each needs a written consent, or those on duty where `shifts` say who is. `proven_tap`: serial number of the tap
+    whose polarity was proven at the bench, or "". `bench` names that bench's result: what a dial tone has disproved
+    stays so until there is another result.
     """
 
     accepted: bool
-    staff_covered: bool
+    line_users: tuple[int, ...]
     proven_tap: str
     text_version: str
     text_hash: str
@@ -45,6 +57,7 @@ class Policy:
     bench: str = ""
     way: Way = Way.KEY
     ask_when: AskWhen = AskWhen.BUTTON
+    shifts: tuple[Shift, ...] = ()
     settings_hash: str = ""
     version: str = ""
     window_s: float = 8.0

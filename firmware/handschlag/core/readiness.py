@@ -12,7 +12,7 @@ def cannot(state: CallState) -> str:
     reasons = (
         (state.booted_at is None, "starting"),
         (not state.policy.accepted, "not-accepted"),
-        (not state.policy.staff_covered, "staff"),
+        (not state.people.covered, "staff"),
         (not state.line.known, "line-unknown"),
         (not state.audio_ok, "audio"),
         (not state.ledger_ok, "ledger"),
@@ -61,7 +61,7 @@ def asks_by_itself(state: CallState) -> bool:
     call = state.call
     if call is None or call.asked or way_to_ask(state) is not Way.KEY:
         return False
-    when = state.policy.ask_when
+    when = state.ask_when
     if call.incoming:
         return when in {AskWhen.INCOMING, AskWhen.ALWAYS} and call.near_paused
     number_known = call.digits.strip(",") != ""

@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from handschlag.core.effects import Caller, Evidence
 from handschlag.core.events import TapAudio
-from handschlag.core.policy import Policy
+from handschlag.core.policy import AskWhen, Policy
+from handschlag.core.staff import StaffConsent
 
 
 class Phase(StrEnum):
@@ -185,6 +186,16 @@ class Destroying:
 
 
 @dataclass(frozen=True, slots=True)
+class People:
+    """The staff register by number: `register` is what the ledger has, `waiting` (by ticket) is on its way there."""
+
+    register: Mapping[int, StaffConsent] = field(default_factory=dict)
+    waiting: Mapping[int, StaffConsent] = field(default_factory=dict)
+    damaged: str = ""
+    covered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CallState:
     """Everything the call and consent machine remembers."""
 
@@ -199,6 +210,9 @@ class CallState:
     deadlines: Mapping[str, float] = field(default_factory=dict)
     wall_offset: float = 0.0
     clock_synced: bool = False
+    utc_offset_s: float = 0.0
+    people: People = field(default_factory=People)
+    ask_when: AskWhen = AskWhen.BUTTON
     line: Line = field(default_factory=Line)
     rang_at: float | None = None
     awaits_caller: bool = False

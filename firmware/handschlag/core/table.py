@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handschlag.core import button, caller, consent, line, question, recovery, voice
+from handschlag.core import button, caller, consent, line, people, question, recovery, voice
 from handschlag.core.draft import Draft
 from handschlag.core.effects import Effect, Ping, ReadGauges
 from handschlag.core.events import (
@@ -46,6 +46,7 @@ from handschlag.core.events import (
     RecordingClosed,
     RecordingGone,
     Refused,
+    RegisterTold,
     RevokeDurable,
     RevokeFound,
     RowFound,
@@ -59,7 +60,7 @@ from handschlag.core.events import (
     ToneHeard,
     Woke,
 )
-from handschlag.core.state import CAPTURING, IN_CALL, CallState, Phase
+from handschlag.core.state import CAPTURING, IN_CALL, CallState, People, Phase
 
 PING_S = 1.0
 EARLY_S = 0.001  # clocks of the outside round
@@ -81,7 +82,8 @@ Cell = Rule | Ignore
 def _booted(d: Draft, e: Booted) -> None:
     if d.state.booted_at is not None:
         return  # a process boots once
-    d.put(booted_at=e.at, boot=e.boot, seed=e.seed, private=e.private, doubted=e.doubted)
+    register = {consent.number: consent for consent in e.staff}
+    d.put(booted_at=e.at, boot=e.boot, seed=e.seed, private=e.private, doubted=e.doubted, people=People(register))
     d.record("boot", boot=e.boot, version=d.state.policy.version, settings=d.state.policy.settings_hash)
     _each_second(d)
 
@@ -95,7 +97,12 @@ def _clock_told(d: Draft, e: ClockTold) -> None:
     if e.synced != d.state.clock_synced:
         d.put(clock_synced=e.synced)
         d.record("clock", synced=e.synced)
-    d.put(wall_offset=e.wall - e.at)
+    d.put(wall_offset=e.wall - e.at, utc_offset_s=e.utc_offset_s)
+    people.look(d)
+
+
+def _register_told(d: Draft, e: RegisterTold) -> None:
+    people.told(d, e)
 
 
 def _space_told(d: Draft, e: SpaceTold) -> None:
@@ -266,6 +273,7 @@ def _button(d: Draft, e: ButtonMoved) -> None:
 
 def _entry_durable(d: Draft, e: EntryDurable) -> None:
     consent.entry_durable(d, e)
+    people.entry_durable(d, e)
 
 
 def _gone(d: Draft, e: RecordingGone) -> None:
@@ -296,6 +304,7 @@ NOT_HEARD = Ignore("hearing is off, this is its last word on an earlier call")
 _EVERY: dict[type[Event], Cell] = {
     Booted: _booted,
     ClockTold: _clock_told,
+    RegisterTold: _register_told,
     SpaceTold: _space_told,
     Woke: _woke,
     TapHello: _tap_hello,
