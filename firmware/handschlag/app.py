@@ -41,6 +41,7 @@ from handschlag.ports import (
     Line,
     Opening,
     Panel,
+    Registers,
     Spool,
     Uplink,
 )
@@ -61,6 +62,7 @@ class Ports:
     ledger: Ledger
     catalog: Catalog
     uplink: Uplink
+    registers: Registers
 
 
 @dataclass(slots=True)
@@ -135,14 +137,15 @@ class App:
         now = ports.clock.mono()
         seed = secrets.token_bytes(16)
         facts = self._facts
-        self.handle(ev.Booted(now, self._boot, seed, facts.private, frozenset(facts.doubted)))
+        staff = tuple(facts.staff.values())
+        self.handle(ev.Booted(now, self._boot, seed, facts.private, frozenset(facts.doubted), staff))
         for recording, row in ports.catalog.rows().items():
             attempts, reason = row.get("attempts", 0), row.get("reason", "")
             self.handle(ev.RowFound(now, recording, str(row.get("state", "")), int(attempts or 0), str(reason or "")))
         ports.spool.find(self.post)
         ports.audio.want(blocks=self._listening)
-        for start in (ports.panel.start, ports.uplink.start, ports.audio.start, ports.line.start):
-            start(self.post)
+        for port in (ports.panel, ports.uplink, ports.registers, ports.audio, ports.line):
+            port.start(self.post)
 
     def stop(self) -> None:
         """Ask `run` to return, from any thread."""
@@ -177,7 +180,7 @@ class App:
         self._forget()
         for close in (ports.line.close, ports.audio.close, ports.panel.close, ports.uplink.close):
             close()
-        for close in (ports.spool.close, ports.ledger.close, ports.catalog.close):
+        for close in (ports.spool.close, ports.ledger.close, ports.catalog.close, ports.registers.close):
             close()
 
     def fire_timers(self) -> None:
@@ -426,7 +429,8 @@ class App:
 
     def _read_gauges(self, at: float) -> None:
         wall, synced = self.ports.clock.wall()
-        self.post(ev.ClockTold(at, wall, synced))
+        self.post(ev.ClockTold(at, wall, synced, self.ports.clock.utc_offset_s()))
+        self.ports.registers.look()
         try:
             self.post(ev.SpaceTold(at, self.ports.spool.free_bytes()))
         except OSError as error:

@@ -70,6 +70,10 @@ class Clock(Protocol):
         """Seconds since 1970, and whether they are synchronised."""
         ...
 
+    def utc_offset_s(self) -> float:
+        """How far the workshop's local time is ahead of UTC now."""
+        ...
+
     def wait_s(self, until: float) -> float | None:
         """How many real seconds to wait for the monotonic time `until`; None: until the next event."""
         ...
@@ -339,6 +343,22 @@ class Uplink(Protocol):
 
     def close(self) -> None:
         """Say goodbye, and end."""
+        ...
+
+
+class Registers(Protocol):
+    """What the workshop keeps beside the settings: the staff register. Posts RegisterTold."""
+
+    def start(self, post: Post) -> None:
+        """Read it, and tell."""
+        ...
+
+    def look(self) -> None:
+        """Asked each second: read it again if it has changed, and tell."""
+        ...
+
+    def close(self) -> None:
+        """End."""
         ...
 
 

@@ -29,6 +29,9 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
 BenchName = Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z.:-]{0,40}$")]
 BoxName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
+Person = Annotated[int, msgspec.Meta(ge=1, le=9999)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Hour = Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,14 +50,24 @@ class BoxSection(Section, frozen=True):
 
 
 class ConsentSection(Section, frozen=True):
-    """How the other party is asked. `staff_covered`: a written consent of every user of the line is on file."""
+    """How the other party is asked. `line_users`: the register's numbers of all who answer the line."""
 
     language: Literal["de", "en"] = "de"
     way: Way = Way.KEY
     ask: AskWhen = AskWhen.BUTTON
-    staff_covered: bool = False
+    line_users: tuple[Person, ...] = ()
     prompts: str = ""
     retention: Retention = Retention.ORDER
+
+
+class DutySection(Section, frozen=True):
+    """A shift of the duty rota, in local time; one that ends before it begins goes over midnight."""
+
+    days: tuple[Day, ...]
+    begin: Hour
+    end: Hour
+    staff: tuple[Person, ...]
+    ask: AskWhen | None = None
 
 
 class LineSection(Section, frozen=True):
@@ -110,6 +123,7 @@ class Settings(Section, frozen=True):
     panel: PanelSection
     uplink: UplinkSection
     consent: ConsentSection = ConsentSection()
+    duty: tuple[DutySection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from handschlag.sealing.verify import Verdict, verify_recording
 from handschlag.sim.files import Operation, WatchedFiles
 from handschlag.sim.worker import InlineWorker
 from tests.sealing import builder
+from tests.support.clock import HandClock
 
 ONE = builder.RECORDING
 TWO = builder.OTHER_RECORDING
@@ -39,26 +40,6 @@ CONSENT = ConsentRecord(
     ledger_seq=3,
     clock="synced",
 )
-
-
-class HandClock:
-    """A clock set by hand: mono stands at 5 s, the wall is synchronised on 2026-11-23."""
-
-    def __init__(self) -> None:
-        self.now = 1_795_435_200.0
-        self.synced = True
-
-    def mono(self) -> float:
-        """Stands."""
-        return 5.0
-
-    def wall(self) -> tuple[float, bool]:
-        """What was set."""
-        return self.now, self.synced
-
-    def wait_s(self, until: float) -> float | None:
-        """Not used here."""
-        return until
 
 
 class Folder:

@@ -15,19 +15,7 @@ from handschlag.adapters.files import RealFiles
 from handschlag.core.events import DiskFailed, Event
 from handschlag.sim.files import Operation, WatchedFiles
 from handschlag.sim.worker import HeldWorker, InlineWorker
-
-
-class _Still:
-    """A clock that stands."""
-
-    def mono(self) -> float:
-        return 7.0
-
-    def wall(self) -> tuple[float, bool]:
-        return 0.0, False
-
-    def wait_s(self, until: float) -> float | None:
-        return until
+from tests.support.clock import HandClock
 
 
 class Disk:
@@ -42,7 +30,13 @@ class Disk:
     def open(self, worker: HeldWorker | None = None) -> TinyCatalog:
         """A catalog as after a start."""
         worker = worker or InlineWorker(on_error=raise_)
-        return TinyCatalog(self.folder, files=self.files, worker=worker, post=self.posted.append, clock=_Still())
+        return TinyCatalog(
+            self.folder,
+            files=self.files,
+            worker=worker,
+            post=self.posted.append,
+            clock=HandClock(0.0, synced=False, mono_s=7.0),
+        )
 
     def kinds(self) -> list[str]:
         """The operations so far, by kind, with the file's name."""

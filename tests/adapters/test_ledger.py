@@ -15,29 +15,10 @@ from handschlag.adapters.ledger_file import LedgerDamaged, LedgerFile
 from handschlag.core.events import DiskFailed, EntryDurable, Event
 from handschlag.sim.files import Operation, WatchedFiles
 from handschlag.sim.worker import HeldWorker, InlineWorker
+from tests.support.clock import HandClock
 
 NOVEMBER = 1_795_435_200.0
 DAY = 86_400.0
-
-
-class HandClock:
-    """A clock set by hand."""
-
-    def __init__(self) -> None:
-        self.now = NOVEMBER
-        self.synced = True
-
-    def mono(self) -> float:
-        """Stands."""
-        return 1.0
-
-    def wall(self) -> tuple[float, bool]:
-        """What was set."""
-        return self.now, self.synced
-
-    def wait_s(self, until: float) -> float | None:
-        """Not used here."""
-        return until
 
 
 class Disk:
@@ -46,7 +27,7 @@ class Disk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "ledger"
         self.files = WatchedFiles(RealFiles())
-        self.clock = HandClock()
+        self.clock = HandClock(NOVEMBER, mono_s=1.0)
         self.posted: list[Event] = []
         self.done_when_told: list[int] = []
 

@@ -14,19 +14,7 @@ from handschlag.core.effects import Value
 from handschlag.core.events import Event
 from handschlag.ports import Catalog
 from handschlag.sim.memory_catalog import MemoryCatalog
-
-
-class _Still:
-    """A clock that stands."""
-
-    def mono(self) -> float:
-        return 1.0
-
-    def wall(self) -> tuple[float, bool]:
-        return 0.0, False
-
-    def wait_s(self, until: float) -> float | None:
-        return until
+from tests.support.clock import HandClock
 
 
 @pytest.fixture(params=["memory", "tinydb"])
@@ -38,7 +26,13 @@ def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalog]
         made = MemoryCatalog()
     else:
         worker = WorkerThread("catalog", on_error=failures.append)
-        made = TinyCatalog(tmp_path, files=RealFiles(), worker=worker, post=failures.append, clock=_Still())
+        made = TinyCatalog(
+            tmp_path,
+            files=RealFiles(),
+            worker=worker,
+            post=failures.append,
+            clock=HandClock(0.0, synced=False, mono_s=1.0),
+        )
     yield made
     made.close()
     assert not failures

@@ -17,21 +17,9 @@ from handschlag.adapters.worker import WorkerThread
 from handschlag.core.events import EntryDurable, Event
 from handschlag.ports import Ledger
 from handschlag.sim.memory_ledger import MemoryLedger
+from tests.support.clock import HandClock
 
 GENESIS = "0" * 64
-
-
-class _Noon:
-    """A clock that stands at noon, synchronised."""
-
-    def mono(self) -> float:
-        return 5.0
-
-    def wall(self) -> tuple[float, bool]:
-        return 1_795_435_200.0, True
-
-    def wait_s(self, until: float) -> float | None:
-        return until
 
 
 @dataclass
@@ -56,11 +44,11 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     made: Ledger
     faults: list[Exception] = []
     if request.param == "memory":
-        made = MemoryLedger(boot="b00t", post=posted.put, clock=_Noon())
+        made = MemoryLedger(boot="b00t", post=posted.put, clock=HandClock())
     else:
         worker = WorkerThread("ledger", on_error=faults.append)
         made = LedgerFile(
-            tmp_path / "ledger", boot="b00t", files=RealFiles(), worker=worker, post=posted.put, clock=_Noon()
+            tmp_path / "ledger", boot="b00t", files=RealFiles(), worker=worker, post=posted.put, clock=HandClock()
         )
     yield Bench(made, posted)
     made.close()

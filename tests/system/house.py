@@ -22,6 +22,7 @@ from handschlag.cli.box import facts_of
 from handschlag.core.events import Event
 from handschlag.core.fold import fold
 from handschlag.core.policy import Policy
+from handschlag.core.staff import StaffConsent
 from handschlag.hearing import Ear
 from handschlag.ports import SOUND_RATE_HZ, Samples, Sound
 from handschlag.prompts.catalog import load as load_prompts
@@ -31,6 +32,7 @@ from handschlag.sim.audio import SimAudio, StreamClock
 from handschlag.sim.line import LineModel
 from handschlag.sim.line_port import SimLine
 from handschlag.sim.memory_catalog import MemoryCatalog
+from handschlag.sim.memory_registers import MemoryRegisters
 from handschlag.sim.panel import SimPanel
 from handschlag.sim.tap import SimTap
 from handschlag.sim.uplink import SimArchive, SimUplink
@@ -63,7 +65,7 @@ class House:
         every = {prompt.name: prompt for prompt in self.prompts.every()}
         self.policy = policy or Policy(
             accepted=True,
-            staff_covered=True,
+            line_users=(1,),
             proven_tap=SERIAL,
             text_version="de-1",
             text_hash=self.prompts.announcement.text_sha256,
@@ -112,8 +114,17 @@ class House:
         )
         self.archive = SimArchive(BOX)
         self.uplink = SimUplink(self.archive, read=self.spool.read, ledger_lines=self.ledger.lines, now=self.clock.mono)
+        self.registers = MemoryRegisters(self.clock.mono, (StaffConsent(1, "d" * 64, "1", valid_from=1.6e9),))
         ports = Ports(
-            self.clock, self.line, self.audio, self.panel, self.spool, self.ledger, MemoryCatalog(), self.uplink
+            self.clock,
+            self.line,
+            self.audio,
+            self.panel,
+            self.spool,
+            self.ledger,
+            MemoryCatalog(),
+            self.uplink,
+            self.registers,
         )
         self.app = App(
             self.policy,

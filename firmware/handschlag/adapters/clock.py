@@ -26,6 +26,10 @@ class SystemClock:
         """Seconds since 1970, and whether the kernel says they are synchronised."""
         return time.time(), kernel_synced()
 
+    def utc_offset_s(self) -> float:
+        """How far the system's time zone is ahead of UTC now."""
+        return float(time.localtime().tm_gmtoff)
+
     def wait_s(self, until: float) -> float | None:
         """Real seconds until the monotonic time `until`, never negative."""
         return max(0.0, until - time.monotonic())

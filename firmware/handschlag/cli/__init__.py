@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from handschlag.cli import box, evidence, hear, keys, show
+from handschlag.cli import box, evidence, hear, keys, show, staff
 from handschlag.errors import HandschlagError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("hear")(hear.hear)
 app.command("verify")(evidence.verify)
 app.command("open")(evidence.open_)
 app.add_typer(keys.app, name="keys")
+app.add_typer(staff.app, name="staff")
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 import typer
@@ -24,6 +24,7 @@ from handschlag.adapters.files import RealFiles
 from handschlag.adapters.flac import FlacCodec
 from handschlag.adapters.ledger_file import LedgerFile
 from handschlag.adapters.panel import GpioPanel
+from handschlag.adapters.registers import FileRegisters
 from handschlag.adapters.spool import DiskSpool, Identity
 from handschlag.adapters.tap import SerialTap
 from handschlag.adapters.uplink import MqttUplink, TlsFiles
@@ -31,7 +32,7 @@ from handschlag.adapters.worker import WorkerThread
 from handschlag.app import App, Ports
 from handschlag.core.events import DiskFailed, Event
 from handschlag.core.fold import Folded, fold
-from handschlag.core.policy import Policy
+from handschlag.core.policy import Policy, Shift
 from handschlag.core.retention import keep_until
 from handschlag.hearing import Ear
 from handschlag.ports import (
@@ -52,7 +53,7 @@ from handschlag.prompts.catalog import Prompt, Prompts
 from handschlag.prompts.catalog import load as load_prompts
 from handschlag.sealing.keys import SigningKey
 from handschlag.sealing.trust import Trust, read_trust
-from handschlag.settings import BadSetting, Loaded, load
+from handschlag.settings import BadSetting, Day, DutySection, Loaded, load
 from handschlag.sim.audio import PipeAudio, StreamClock
 from handschlag.sim.pipe_panel import PipePanel
 from handschlag.status import status
@@ -170,6 +171,7 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
         ledger=ledger,
         catalog=TinyCatalog(data, files=files, worker=worker("catalog"), post=post, clock=clock),
         uplink=_uplink(loaded, clock, spool, ledger, trust),
+        registers=FileRegisters(data, worker=worker("registers"), clock=clock),
     )
     return App(
         policy_of(loaded, said),
@@ -188,7 +190,8 @@ def policy_of(loaded: Loaded, said: Prompts) -> Policy:
     settings = loaded.settings
     return Policy(
         accepted=settings.box.accepted,
-        staff_covered=settings.consent.staff_covered,
+        line_users=settings.consent.line_users,
+        shifts=tuple(_shift(duty) for duty in settings.duty),
         proven_tap=settings.line.proven,
         bench=settings.line.bench,
         text_version=f"{said.language}-{said.version}",
@@ -199,6 +202,18 @@ def policy_of(loaded: Loaded, said: Prompts) -> Policy:
         settings_hash=loaded.sha256,
         version=__version__,
     )
+
+
+def _shift(duty: DutySection) -> Shift:
+    days = get_args(Day)
+    return Shift(
+        frozenset(days.index(day) for day in duty.days), _minutes(duty.begin), _minutes(duty.end), duty.staff, duty.ask
+    )
+
+
+def _minutes(hour: str) -> int:
+    hours, minutes = hour.split(":")
+    return int(hours) * 60 + int(minutes)
 
 
 def facts_of(folded: Folded, recording: str) -> LedgerFacts:

@@ -24,7 +24,7 @@ class Duty:
 
 
 def on_duty(shifts: Iterable[Shift], wall: float, utc_offset_s: float) -> Duty | None:
-    """The duty at wall time `wall`; None when no shift runs. Where several do, all are on duty and the first one asks."""
+    """The duty at wall time `wall`; None when no shift runs; where several do, all of them are on duty."""
     local = int(wall + utc_offset_s)
     day, minute = local // DAY_S, local % DAY_S // 60
     running = [shift for shift in shifts if _runs(shift, day, minute)]

@@ -231,14 +231,16 @@ class WorkshopKey:
         sealed = from_base64url(wrapped.enc, "enc", size=ENC_BYTES) + from_base64url(
             wrapped.wrapped, "wrapped", size=WRAPPED_BYTES
         )
+        return RecordingKey(self.decrypt(sealed, _wrap_info(box, recording), f"recording {recording}: its key"))
+
+    def decrypt(self, sealed: bytes, info: bytes, what: str) -> bytes:
+        """What `encrypt_for` sealed for this key and `info`; raises BadKey, which calls it `what`."""
         try:
-            raw = _HPKE.decrypt(sealed, self._private, info=_wrap_info(box, recording))
+            return _HPKE.decrypt(sealed, self._private, info=info)
         except (InvalidTag, ValueError):
             raise BadKey(
-                f"recording {recording}: its key does not open with workshop key {self.kid}: "
-                "it was altered, or wrapped for another box or recording"
+                f"{what} does not open with workshop key {self.kid}: it was altered, or sealed for another place"
             ) from None
-        return RecordingKey(raw)
 
 
 class OwnerSecret:
@@ -349,7 +351,7 @@ class RecordingKey:
 
     def wrap(self, public: bytes, *, box: str, recording: str) -> WrappedKey:
         """This key, wrapped for one workshop key (1216 public bytes); raises BadKey."""
-        sealed = _HPKE.encrypt(self.raw, _xwing_public(public), info=_wrap_info(box, recording))
+        sealed = encrypt_for(public, bytes(self.raw), _wrap_info(box, recording))
         return WrappedKey(kid(public), to_base64url(sealed[:ENC_BYTES]), to_base64url(sealed[ENC_BYTES:]))
 
     def _alive(self, secret: bytearray) -> bytearray:
@@ -369,6 +371,11 @@ class WrappedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Raise BadFile unless both parts have their size and spelling."""
         from_base64url(self.enc, f"{name}: enc", size=ENC_BYTES)
         from_base64url(self.wrapped, f"{name}: wrapped", size=WRAPPED_BYTES)
+
+
+def encrypt_for(public: bytes, plaintext: bytes, info: bytes) -> bytes:
+    """HPKE, single shot: `enc` (1120 bytes) and ciphertext, for a workshop key (1216 public bytes); raises BadKey."""
+    return _HPKE.encrypt(plaintext, _xwing_public(public), info=info)
 
 
 def check_workshop_public(public: bytes) -> None:

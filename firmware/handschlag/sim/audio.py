@@ -64,6 +64,10 @@ class StreamClock:
         """Seconds since 1970 in the simulated world."""
         return self._wall_start + self.mono(), self.synced
 
+    def utc_offset_s(self) -> float:
+        """The simulated world keeps UTC."""
+        return 0.0
+
     def wait_s(self, until: float) -> float | None:  # noqa: ARG002 - the port's signature; no real time brings `until` nearer
         """None: only the next block brings the time forward."""
         return None

@@ -92,6 +92,7 @@ def make(folder: Path, *, audio: str, device: str = "") -> Place:
     _make_keys(place)
     _make_certificates(place)
     _write_settings(place, audio, device)
+    _sign_consent(place)
     return place
 
 
@@ -172,6 +173,14 @@ settle_s = 1.0
     )
 
 
+def _sign_consent(place: Place) -> None:
+    """The workshop's one employee has agreed in writing."""
+    form = place.folder / "keys" / "consent.txt"
+    form.write_text("Ich bin einverstanden, dass Gespräche auf diesem Anschluss aufgezeichnet werden.\n")
+    consent = ["--document", str(form), "--version", "2026-1", "--name", "Petra Muster"]
+    call(box_program("staff", "add", "--config", str(place.box / "box.toml"), *consent))
+
+
 def _write_settings(place: Place, audio: str, device: str) -> None:
     authority = place.folder / "broker"
     channel = f'socket = "{place.sockets / "audio"}"' if audio == "pipe" else f'device = "{device}"'
@@ -188,7 +197,7 @@ reserve_mib = 64
 language = "de"
 way = "key"
 ask = "button"
-staff_covered = true
+line_users = [1]
 retention = "order"
 
 [line]
