@@ -186,20 +186,32 @@ def _explain(message: str, tree: dict[str, Any]) -> str:
     return f"{key or 'the file'}{shown}: {what}"
 
 
+def _type_at(key: str) -> Any:
+    """The type that a key of the file has; None where there is none. `x[0]` has the type of x's items."""
+    kind: Any = Settings
+    for part in filter(None, re.split(r"\.|(\[)\d*\]", key)):
+        if part == "[":
+            kind = get_args(kind)[0] if get_origin(kind) is tuple else None
+        else:
+            is_section = isinstance(kind, type) and issubclass(kind, Section)
+            fields = {f.name: f.type for f in msgspec.structs.fields(kind)} if is_section else {}
+            kind = fields.get(part)
+    return kind
+
+
 def _section(key: str) -> type[Section] | None:
-    sections = {f.name: f.type for f in msgspec.structs.fields(Settings)}
-    return Settings if not key else sections.get(key)
+    kind = _type_at(key)
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
 def _choices(key: str) -> list[str]:
     """The values that a key with few of them allows."""
-    section_name, _, name = key.partition(".")
-    section = _section(section_name)
-    types = {f.name: f.type for f in msgspec.structs.fields(section)} if section else {}
-    kind = types.get(name)
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return [member.value for member in kind]
-    return [str(value) for value in get_args(kind)] if get_origin(kind) is Literal else []
+    for kind in (_type_at(key), *get_args(_type_at(key))):
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return [member.value for member in kind]
+        if get_origin(kind) is Literal:
+            return [str(value) for value in get_args(kind)]
+    return []
 
 
 def _check(path: Path, loaded: Loaded) -> None:
@@ -216,6 +228,11 @@ def _check(path: Path, loaded: Loaded) -> None:
         ("panel.socket", settings.panel.kind == "pipe", settings.panel.socket, "the world's socket"),
         ("uplink.host", settings.uplink.kind == "mqtt", settings.uplink.host, "the broker's host name"),
     )
+    for number, duty in enumerate(settings.duty):
+        if not duty.days or not duty.staff or duty.begin == duty.end:
+            raise BadSetting(
+                f"{path}: duty[{number}] {duty.begin} to {duty.end}: needs days, staff, and two hours that must differ"
+            )
     for key, applies, value, allowed in needed:
         if applies and not value:
             raise BadSetting(f"{path}: {key} = {value!r}: is missing; allowed is {allowed}")

@@ -33,6 +33,10 @@ kind = "absent"
 kind = "absent"
 """
 
+DUTY = """[[duty]]
+days = ["mon"]
+staff = [1]"""
+
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "handschlag", *arguments]
@@ -64,6 +68,11 @@ def test_good_settings_load(tmp_path: Path) -> None:
         ('[line]\nkind = "absent"', '[line]\nkind = "tap"', ["line.port", "/dev/serial/by-id"]),
         ('[uplink]\nkind = "absent"', '[uplink]\nkind = "mqtt"\nhost = "example.org"', ["uplink.host", "ca"]),
         ('[uplink]\nkind = "absent"', '[uplink]\nkind = "mqtt"\nport = 0', ["uplink.port", "0", "1"]),
+        ("[panel]", "[consent]\nline_users = [0]\n[panel]", ["consent.line_users[0]", "0", "1"]),
+        ("[panel]", f"{DUTY}\nbegin = '7:00'\nend = '09:00'\n[panel]", ["duty[0].begin", "'7:00'", "[0-9]"]),
+        ("[panel]", f"{DUTY}\nbegin = '07:00'\nend = '07:00'\n[panel]", ["duty[0]", "07:00", "must differ"]),
+        ("[panel]", f"{DUTY}\nbegin = '07:00'\nend = '25:00'\n[panel]", ["duty[0].end", "'25:00'"]),
+        ("[panel]", "[[duty]]\ndays = ['Mo']\n[panel]", ["duty[0].days[0]", "'Mo'", "mon, tue"]),
         ("[panel]", "[panel", ["TOML"]),
     ],
 )

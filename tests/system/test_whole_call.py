@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from numpy.typing import NDArray
 from handschlag.cli.evidence import FolderFiles, audio
 from handschlag.cli.quality_words import sentences
 from handschlag.core.effects import RecLamp
+from handschlag.core.staff import StaffConsent
 from handschlag.hearing import Ear
 from handschlag.hearing.level import LevelMeter
 from handschlag.sealing.open import open_recording
 from handschlag.sealing.verify import verify_recording
 from handschlag.sim.stories import call
 from handschlag.sim.voices import Story
-from handschlag.sim.world import BLOCK
+from handschlag.sim.world import BLOCK, Script, World
 from tests.system.house import House
 
 
@@ -44,6 +46,16 @@ def _play(house: House, story: Story) -> NDArray[np.float32]:
     heard = np.concatenate(world.memory)
     world.memory = None
     return heard
+
+
+def _a_call_with_a_press(world: World) -> Script:
+    """Lifted, pressed: nobody waits for an answer of the box."""
+    world.tap.seize()
+    yield world.after(1.5)
+    yield from world.short_press()
+    yield world.after(2.0)
+    world.tap.hang_up()
+    yield world.after(1.0)
 
 
 def _legs_from(heard: NDArray[np.float32], start: int) -> NDArray[np.int16]:
@@ -105,6 +117,24 @@ def test_withdrawn_call_is_gone_everywhere(house: House) -> None:
     (granted,) = house.entries("granted")
     assert [entry["recording"] for entry in house.entries("withdrawn")] == [granted["recording"]]
     assert not list((house.folder / "revoke").iterdir())
+
+
+def test_a_withdrawn_staff_consent_stops_the_next_call(house: House) -> None:
+    """After the employee has taken the written consent back, a caller's yes records nothing; then again it does."""
+    consent = StaffConsent(1, "d" * 64, "1", valid_from=1.6e9)
+    house.registers.put(replace(consent, withdrawn_at=1.7e9))
+    world = house.world
+    world.run(1.5)
+    world.begin(_a_call_with_a_press(world))
+    while world.busy:
+        world.step()
+    assert house.recordings() == []
+    assert house.codec.encoded == 0
+    assert not house.entries("asked")
+    assert [entry["action"] for entry in house.entries("staff")] == ["added", "withdrawn"]
+    house.registers.put(replace(consent, version="2"))
+    _play(house, "boiler")
+    assert len(house.recordings()) == 1
 
 
 def test_lamp_is_red_exactly_while_audio_is_kept(house: House) -> None:
