@@ -51,7 +51,7 @@ _LEFT: Final = 6.0
 def figures(words: Words) -> dict[str, str]:
     """The figures that the words may name, from the box's own code."""
     policy = Policy(
-        accepted=False, staff_covered=False, proven_tap="", text_version="", text_hash="", sound_s={}
+        accepted=False, line_users=(), proven_tap="", text_version="", text_hash="", sound_s={}
     )  # for its defaults
     told = {
         "short": button.SHORT_S,
