@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from handschlag_bench.hearing import keys
 
@@ -68,3 +70,21 @@ def test_decided_in_time() -> None:
     """On a live line a key is decided at most 80 ms after its start, wherever it begins in a block."""
     assert keys.latency_ms(keys="1", offsets_ms=range(0, 20, 4)) <= 80.0
     assert keys.latency_ms(keys="5", offsets_ms=range(1, 20, 6), on_ms=40.0) <= 80.0
+
+
+@pytest.mark.parametrize("dial_hz", [keys.US_DIAL_HZ, keys.GERMAN_DIAL_HZ, (400.0, 425.0)])
+@pytest.mark.parametrize("ratio_db", [0.0, -12.0])
+def test_dial_tone_beside(dial_hz: tuple[float, ...], ratio_db: float) -> None:
+    """Beside a dial tone that is as loud as the key's tones, or 12 dB louder, every key is heard."""
+    assert keys.beside_dial_tone(ratio_db, dial_hz, times=1) == 16
+
+
+def test_dial_tone_alone_is_no_key() -> None:
+    """A dial tone that comes and goes is no key, nor is what is too weak beside it."""
+    assert not any(keys.send([keys.Pulse(key, level_dbm0=-58.0) for key in keys.KEYS], beside=_dial))
+
+
+def _dial(samples: int, chunk: int) -> NDArray[np.float64]:
+    n = np.arange(samples)
+    wave: NDArray[np.float64] = 0.2 * np.sin(2.0 * np.pi * 425.0 / 8000.0 * n + chunk) * (n % 8000 < 6000)
+    return wave

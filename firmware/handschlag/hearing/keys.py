@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from handschlag.hearing import direction
+from handschlag.hearing import beside, direction
 from handschlag.hearing.events import FULL_SCALE_DBM0, RATE, KeyHeard, Leg
 from handschlag.hearing.pair import BOX, COLUMNS_HZ, FIT, FLOOR_POWER, ROWS_HZ, Pair, end_of, measure
 
@@ -62,6 +62,7 @@ class _Track:
     leg: Leg = Leg.UNCERTAIN
     cosine: float = 0.0
     judged: bool = False  # whose it is stands
+    beside_dial: bool = False  # it began beside a dial tone
 
 
 class KeyDetector:
@@ -79,7 +80,8 @@ class KeyDetector:
         self._has_pair = has_pair
         self._view = history.windows(SIEVE, HOP)[:legs]
         self._copy = np.zeros(self._view.shape, np.float32)
-        self._sieve = _sieve_matrix()
+        self._dial = beside.DialTone(legs)
+        self._sieve, self._dial_sieve = _sieve_matrices()
         self._tracks: list[_Track] = []
         self.trusted = True
         """False where the polarity is in doubt: every key is uncertain then."""
@@ -101,26 +103,36 @@ class KeyDetector:
         total = np.einsum("ij,ij->i", flat, flat) * np.float32(1.0 / SIEVE)
         self.sounding[:] = False
         if not self._tracks and total.max() < 2.0 * FLOOR_POWER:
+            self._dial.forget()
             return []
         spectrum = flat @ self._sieve
         np.multiply(spectrum, spectrum, out=spectrum)
-        half = spectrum.shape[1] // 2
-        sides = (spectrum[:, :half] + spectrum[:, half:]).reshape(-1, 3, 8)
-        power = np.maximum(np.maximum(sides[:, 0], sides[:, 1]), sides[:, 2])
+        power = _tones(spectrum[:, :_COLUMNS])
+        by_leg = (self._legs, self.sounding.size)
+        low = spectrum[:, _COLUMNS:].sum(axis=1)
+        pure = low > beside.SHARE * total
+        dial = None
+        if self._dial.known or pure.any():
+            dial = self._dial.follow((pure & (total > FLOOR_POWER)).reshape(by_leg))
+            if dial.any():
+                there = np.flatnonzero(dial)
+                power[there] = _tones(np.square(flat[there] @ self._dial_sieve))
+                total[there] -= low[there]
         row, column = power[:, :4].max(axis=1), power[:, 4:].max(axis=1)
         both = row + column
         passed = both > SIEVE_SHARE * total
         if not self._tracks and not passed.any():
             return []
-        by_leg = (self._legs, self.sounding.size)
         np.any((both > SOUNDING_SHARE * total).reshape(by_leg), axis=0, out=self.sounding)
         passed &= np.minimum(row, column) > FLOOR_POWER
         passed &= (column < row * 8.0) & (column > row * 0.05)
         if not self._tracks and not passed.any():
             return []
-        return self._follow(passed.reshape(by_leg), power.reshape(*by_leg, 8))
+        return self._follow(passed.reshape(by_leg), power.reshape(*by_leg, 8), dial)
 
-    def _follow(self, passed: NDArray[np.bool_], power: NDArray[np.float32]) -> list[KeyHeard]:
+    def _follow(
+        self, passed: NDArray[np.bool_], power: NDArray[np.float32], dial: NDArray[np.bool_] | None
+    ) -> list[KeyHeard]:
         events: list[KeyHeard] = []
         best_row, best_column = power[..., :4].argmax(axis=2), power[..., 4:].argmax(axis=2)
         for hop in range(passed.shape[1]):
@@ -137,7 +149,8 @@ class KeyDetector:
                     self.sounding[hop] = True
             for (row, column), strength in seen.items():
                 centre = newest - SIEVE // 2
-                self._tracks.append(_Track(row, column, centre, centre, strength=strength))
+                beside_dial = dial is not None and bool(dial[:, hop].any())
+                self._tracks.append(_Track(row, column, centre, centre, strength=strength, beside_dial=beside_dial))
         return events
 
     def _advance(
@@ -180,7 +193,7 @@ class KeyDetector:
         fit = self._measure(track, newest)
         if fit is None:
             return []
-        sure = fit.end if fit.end is not None else newest - BOX // 2
+        sure = fit.end if fit.end is not None else newest - BOX // 2 - (beside.HALF if track.beside_dial else 0)
         track.fit = fit
         track.start, track.reported = fit.start, sure
         return [self._report(track, final=False)]
@@ -189,7 +202,7 @@ class KeyDetector:
         """Measure the track on a copy of the signal, which is overwritten afterwards (P1); positions of the stream."""
         begin, anchor, wave = self._wave(track, newest)
         try:
-            found = measure(wave, track.row, track.column, anchor)
+            found = measure(wave, track.row, track.column, anchor, late=beside.HALF if track.beside_dial else 0)
         finally:
             wave.fill(0.0)
         if found is None:
@@ -207,9 +220,15 @@ class KeyDetector:
 
     def _wave(self, track: _Track, newest: int) -> tuple[int, int, NDArray[np.float64]]:
         history = self._history
-        fit_end = min(track.last + HOP // 2, newest)
-        begin = max(track.first - LOOK_AHEAD, fit_end - LONGEST_LOOK, history.oldest)
-        return begin, fit_end - begin, history.span(begin, newest)[track.signal].astype(np.float64)
+        lost = beside.HALF if track.beside_dial else 0
+        fit_end = min(track.last + HOP // 2, newest - lost)
+        begin = max(track.first - LOOK_AHEAD, fit_end - LONGEST_LOOK, history.oldest + lost)
+        heard = history.span(begin - lost, newest)[track.signal].astype(np.float64)
+        if not lost:
+            return begin, fit_end - begin, heard
+        wave = np.convolve(heard, beside.WITHOUT, "valid")
+        heard.fill(0.0)
+        return begin, fit_end - begin, wave
 
     def _report(self, track: _Track, *, final: bool) -> KeyHeard:
         fit = track.fit
@@ -243,6 +262,7 @@ class KeyDetector:
     def forget(self) -> None:
         """Drop all tracks."""
         self._copy.fill(0.0)
+        self._dial.forget()
         self._tracks.clear()
         self.sounding[:] = False
 
@@ -254,11 +274,27 @@ def _next_milestone(length: int) -> int:
     return (length // 800 + 1) * 800
 
 
-def _sieve_matrix() -> NDArray[np.float32]:
-    """Cosines, then sines, of all tones 1.5 % low, right and high; the squares' sum is a tone's power."""
+def _tones(squares: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Power of all eight tones, (n, 8), each low, right or high: the strongest of the three."""
+    half = squares.shape[1] // 2
+    sides = (squares[:, :half] + squares[:, half:]).reshape(-1, 3, 8)
+    power: NDArray[np.float32] = np.maximum(np.maximum(sides[:, 0], sides[:, 1]), sides[:, 2])
+    return power
+
+
+def _sieve_matrices() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cosines, then sines, of all tones 1.5 % low, right and high, then the dial tone's band; and blind to that band.
+
+    The squares' sum is a power.
+    """
     frequencies = np.outer((0.985, 1.0, 1.015), (*ROWS_HZ, *COLUMNS_HZ)).ravel()
     turn = 2.0 * np.pi / RATE * np.outer(np.arange(SIEVE), frequencies)
-    matrix: NDArray[np.float32] = (
-        np.concatenate([np.cos(turn), np.sin(turn)], axis=1) * (math.sqrt(2.0) / SIEVE)
-    ).astype(np.float32)
-    return matrix
+    tones = np.concatenate([np.cos(turn), np.sin(turn)], axis=1) * (math.sqrt(2.0) / SIEVE)
+    band = beside.band(SIEVE, RATE)
+    blind = tones - band @ (band.T @ tones)
+    blind *= np.linalg.norm(tones, axis=0) / np.linalg.norm(blind, axis=0)
+    whole = np.concatenate([tones, band / math.sqrt(SIEVE)], axis=1)
+    return whole.astype(np.float32), blind.astype(np.float32)
+
+
+_COLUMNS: Final = 48  # of the sieve that are for keys

@@ -44,7 +44,7 @@ BEND_CHANCE: Final = 32.0
 RISE: Final = 96  # 12 ms, of which the box takes 8
 EDGE: Final = 20  # of a key's extent that is not judged: 2.5 ms
 WIDTH: Final = 0.0265  # between Q.24's 1.8 % to accept and 3.5 % to reject
-TWIST_DB: Final = (-10.0, 6.0)
+TWIST_DB: Final = (-9.3, 5.5)
 BRIDGE: Final = 92  # 10 ms and what a 5 ms grid blurs
 SHORTEST: Final = 256  # 32 ms: between 24 to reject and 40 to accept
 ENDED: Final = 16  # 2 ms without the tones, at the least, are an end
@@ -65,10 +65,13 @@ class Pair:
     end: int | None  # None while the tones last
 
 
-def measure(wave: Wave, row: int, column: int, anchor: int) -> Pair | None:
-    """The pair around the 25 ms before `anchor`, or None where no keypad made it, or where that cannot be said yet."""
+def measure(wave: Wave, row: int, column: int, anchor: int, late: int = 0) -> Pair | None:
+    """The pair around the 25 ms before `anchor`, or None where no keypad made it, or where that cannot be said yet.
+
+    `late`: samples by which this wave lags others; so much less of it is awaited.
+    """
     nominal = np.array([ROWS_HZ[row], COLUMNS_HZ[column]])
-    found = _find(wave, row, column, anchor, nominal) if anchor >= FIT else None
+    found = _find(wave, (row, column), anchor, nominal, late) if anchor >= FIT else None
     if found is None:
         return None
     frequencies, start, end = found
@@ -88,17 +91,19 @@ def measure(wave: Wave, row: int, column: int, anchor: int) -> Pair | None:
     return Pair((float(frequencies[0]), float(frequencies[1])), (float(powers[0]), float(powers[1])), start, end)
 
 
-def _find(wave: Wave, row: int, column: int, anchor: int, nominal: Wave) -> tuple[Wave, int, int | None] | None:
+def _find(
+    wave: Wave, key: tuple[int, int], anchor: int, nominal: Wave, late: int
+) -> tuple[Wave, int, int | None] | None:
     """Frequencies, start and end of what looks like a key in the 25 ms before `anchor`, and is long enough to judge."""
     part = wave[anchor - FIT : anchor]
-    frequencies = np.array([_peak(part, row), _peak(part, 4 + column)])
+    frequencies = np.array([_peak(part, key[0]), _peak(part, 4 + key[1])])
     if np.any(np.abs(frequencies / nominal - 1.0) > WIDTH + 0.006):
         return None
     tones, powers = _fit(part, anchor - FIT, frequencies, wave.size)
     if not _is_key(powers, float(part @ part) / FIT):
         return None
     span = _extent(_gain(wave, tones.sum(axis=0)), anchor - FIT // 2)
-    if span is None or not _long_enough(span, wave.size - BOX // 2):
+    if span is None or not _long_enough(span, wave.size - BOX // 2, late):
         return None
     return frequencies, *span
 
@@ -112,12 +117,12 @@ def end_of(wave: Wave, pair: Pair, anchor: int) -> int | None:
     return None if span is None else span[1]
 
 
-def _long_enough(span: tuple[int, int | None], newest: int) -> bool:
+def _long_enough(span: tuple[int, int | None], newest: int, late: int) -> bool:
     """A key's length, its end seen, or longer and still there."""
     start, end = span
     if end is None:
-        return newest - start >= LASTING
-    return end - start >= SHORTEST and newest - end >= ENDED
+        return newest - start >= LASTING - late
+    return end - start >= SHORTEST and newest - end >= max(ENDED - late, 2)
 
 
 def _fit(heard: Wave, first: int, frequencies: Wave, length: int) -> tuple[Wave, Wave]:

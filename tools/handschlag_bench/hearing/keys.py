@@ -35,7 +35,7 @@ DIAGONAL: Final = "159D"
 US_DIAL_HZ: Final = (350.0, 440.0)
 GERMAN_DIAL_HZ: Final = (425.0,)
 
-_LEAD: Final = 800
+_LEAD: Final = 2000
 _CHUNK: Final = 400  # pulses heard by one ear
 
 
