@@ -22,7 +22,7 @@ LED = 25
 """The Pico's own lamp: lit while the sense element is in the line."""
 
 VOLTAGE = 26
-"""Line voltage / 100 around V_MID."""
+"""Line voltage / 102 around V_MID."""
 
 CURRENT = 27
 """Loop current times 25.6 V/A around V_MID."""
@@ -30,5 +30,5 @@ CURRENT = 27
 MIDDLE = 28
 """1.65 V, the zero of both."""
 
-VOLTAGE_MV_FACTOR, VOLTAGE_MV_SHIFT = 1289, 4
+VOLTAGE_MV_FACTOR, VOLTAGE_MV_SHIFT = 1315, 4
 CURRENT_UA_FACTOR, CURRENT_UA_SHIFT = 63, 1
