@@ -515,6 +515,7 @@ class App:
                 ],
                 "marks_s": [round(mark - kept.first_at, 2) for mark in effect.marks],
                 "masked": [[start, end] for start, end in masked],
+                "legs": "separated" if self.ear.separated else "mix",
                 **(kept.quality.details() if kept.quality is not None else {}),
             },
         )

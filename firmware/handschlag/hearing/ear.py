@@ -47,9 +47,10 @@ class Heard:
 
     Attributes:
         events: in the order in which they were decided.
-        legs: (m, 2) int16, far and near; (m, 1) for a mix. m follows the grid, not the length of what was fed.
+        legs: (m, 2) int16, far and near, or the mix on both where they are not separated; (m, 1) for a mix. m follows
+            the grid, not the length of what was fed.
         position: stream position (8 kHz) of `legs[0]`.
-        levels: of these legs; the last ones again while m is 0.
+        levels: of the legs, parted as well as is known; the last ones again while m is 0.
         undecided_since: as `Ear.undecided_since`.
     """
 
@@ -93,6 +94,8 @@ class Ear:
         """Samples that were NaN or infinite, and were taken for silence."""
         self.direction_trusted = True
         """False from the moment that a clear dial tone did not come from the exchange: every key is uncertain then."""
+        self.separated = mode == "legs" or (mode == "vi" and calibration is not None and calibration.separated)
+        """Whether the legs are one party's each; otherwise both are the mix."""
         block = HOP * hops
         self._resampler = Resampler(sample_rate_in, self.channels, hops)
         self._play_resampler = Resampler(sample_rate_in, 1, hops) if sample_rate_in % RATE == 0 else None
@@ -217,6 +220,7 @@ class Ear:
         position = self.position
         events: list[Event] = []
         legs: list[NDArray[np.float32]] = []
+        mixes: list[NDArray[np.float32]] = []
         at, count, size = 0, resampled.shape[1], self._block.shape[1]
         while at < count:
             take = min(count - at, size - self._fill)
@@ -227,6 +231,8 @@ class Ear:
             at += take
             if self._fill == size:
                 legs.append(self._step(events))
+                if not self.separated:
+                    mixes.append(self._block[:1, self._block.shape[1] - legs[-1].shape[1] :].copy())
                 self._fill = 0
         if not legs:
             none = np.zeros((0, self.leg_count), np.int16)
@@ -234,6 +240,8 @@ class Ear:
         whole = legs[0] if len(legs) == 1 else np.concatenate(legs, axis=1)
         squares = np.einsum("ij,ij->i", whole, whole) / max(whole.shape[1], 1)
         self._levels = Levels(level_dbm0(float(squares[0])), level_dbm0(float(squares[-1])))
+        if mixes:
+            whole[:] = np.concatenate(mixes, axis=1)
         samples = np.ascontiguousarray(to_int16(whole).T)
         return Heard(tuple(events), samples, position, self._levels, self.undecided_since)
 
