@@ -191,7 +191,7 @@ def test_quality_is_sealed_with_the_recording(house: House) -> None:
     samples = audio(opened)
     assert quality["seconds"] + quality["masked_s"] == pytest.approx(len(samples) / 8000, abs=0.01)
     assert (quality["gaps"], quality["lost_s"]) == (0, 0.0)
-    assert quality["score"] > 80
+    assert quality["score"] > 75  # the mix on both legs: the pauses of one are the other's words
     for column, leg in enumerate(("far", "near")):
         assert levels[leg]["speech_s"] > 1.0
         meter = LevelMeter()

@@ -7,7 +7,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from handschlag_bench.hearing import caller_id, cost, direction, echo, keys, levels, masking, oracles, talkoff, tones
+from handschlag_bench.hearing import (
+    caller_id,
+    cost,
+    direction,
+    echo,
+    keys,
+    legs,
+    levels,
+    masking,
+    oracles,
+    talkoff,
+    tones,
+)
 from handschlag_bench.hearing.corpora import missing, speakers
 from handschlag_bench.row import Row
 from handschlag_bench.show import show
@@ -22,6 +34,7 @@ TOPICS: Final[dict[str, Rows]] = {
     "keys": keys.rows,
     "direction": direction.rows,
     "echo": echo.rows,
+    "legs": legs.rows,
     "levels": levels.rows,
     "masking": masking.rows,
     "caller-id": caller_id.rows,
