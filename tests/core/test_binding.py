@@ -20,6 +20,7 @@ ENDS: dict[str, Callable[[World], object]] = {
     "ring": lambda w: w.ring(),
     "dial-tone": lambda w: w.tone("dial"),
     "busy": lambda w: w.tone("busy", 4),
+    "congestion": lambda w: w.tone("congestion", 4),
     "fax": lambda w: w.tone("fax"),
     "tap:unplugged": lambda w: w.feed(ev.TapGone(w.now, "unplugged")),
     "tap-reboot": lambda w: w.hello("t2"),

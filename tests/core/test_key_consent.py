@@ -459,6 +459,46 @@ def test_outgoing_calls_of_which_too_little_is_known_are_not_asked(lacks: str) -
     assert world.sounds() == []
 
 
+@pytest.mark.parametrize("incoming", [True, False])
+def test_a_fax_is_never_asked(*, incoming: bool) -> None:
+    """After a fax tone no question is put, by itself or by the button, whoever called whom; a running one ends."""
+    world = World(ask_when=AskWhen.ALWAYS).start()
+    if incoming:
+        world.incoming()
+    else:
+        world.lift()
+        world.dial("030123")
+        world.tone("ringback", 2)
+    world.tone("fax")
+    world.speak(Leg.NEAR)
+    world.speak(Leg.FAR)
+    world.press()
+    world.wait(2.0)
+    assert world.sounds() == []
+    world.hang_up()
+    world.wait(2.0)
+    world.incoming()
+    world.press()
+    world.wait(2.0)
+    assert world.sounds() == ["announcement"]
+    world.tone("fax")
+    world.wait(10.0)
+    assert not world.capturing()
+    world.press()
+    world.wait(2.0)
+    assert world.sounds() == ["announcement"]
+
+
+@pytest.mark.parametrize("name", ["waiting", "sit", "ringback"])
+def test_other_tones_end_nothing(name: str) -> None:
+    """Call waiting, special information and ringing on another line leave a recording alone."""
+    world = World().start()
+    world.record_by_key()
+    world.tone(name, 4)
+    world.wait(1.0)
+    assert world.capturing()
+
+
 @pytest.mark.parametrize("when", [AskWhen.BUTTON, AskWhen.OUTGOING])
 def test_the_box_asks_by_itself_only_when_told(when: AskWhen) -> None:
     """`button` never asks by itself; `outgoing` does not ask incoming calls."""
