@@ -154,7 +154,7 @@ def test_a_doubtful_bit_says_nothing() -> None:
     other = Sender().keyed(changed, 8000)
     quiet = np.zeros(800, np.float32)
     assert [each.number for each in Receiver().hear(np.concatenate([quiet, other, quiet]))] != ["03023125042"]
-    mixed = np.concatenate([quiet, 0.5 * (wave + other), quiet])
+    mixed = np.concatenate([quiet, 0.4 * wave + 0.6 * other, quiet])
     assert Receiver().hear(mixed) == []
 
 
