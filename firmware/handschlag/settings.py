@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
+from handschlag.calibration_file import BadCalibration, BenchName, CalibrationFile, read_calibration
 from handschlag.core.policy import AskWhen, Way
 from handschlag.core.retention import Retention
 from handschlag.errors import HandschlagError
@@ -27,7 +28,6 @@ class BadSetting(HandschlagError, ValueError):
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
-BenchName = Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z.:-]{0,40}$")]
 BoxName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
 Person = Annotated[int, msgspec.Meta(ge=1, le=9999)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -74,13 +74,15 @@ class LineSection(Section, frozen=True):
     """The tap. `proven` is the serial number of the tap whose polarity was proven at the bench.
 
     `bench` names that result, by a date for example. A dial tone that disproves a result disproves it for good: only
-    another result, with another name, brings the keypress way back.
+    another result, with another name, brings the keypress way back. `calibration` is the bench's file, which has its
+    own name for the result; without one recordings hold the mix of both parties.
     """
 
     kind: Literal["tap", "absent"]
     port: str = ""
     proven: str = ""
     bench: BenchName = ""
+    calibration: str = ""
 
 
 class AudioSection(Section, frozen=True):
@@ -138,6 +140,33 @@ class Loaded:
         """A path of the file, relative to it."""
         return (self.folder / text).resolve() if text else self.folder
 
+    def calibration(self) -> CalibrationFile | None:
+        """The bench's result, where the settings name one.
+
+        Raises:
+            BadSetting: when its file cannot be used, or is of another tap than the proven one.
+        """
+        line = self.settings.line
+        if not line.calibration:
+            return None
+        key = f"line.calibration = {line.calibration!r}"
+        try:
+            held = read_calibration(self.path(line.calibration).read_bytes(), key)
+        except OSError as error:
+            raise BadSetting(f"{key}: cannot be read ({error.strerror}); allowed is the bench's file") from error
+        except BadCalibration as error:
+            raise BadSetting(str(error)) from error
+        if held.tap != line.proven:
+            raise BadSetting(f"{key}: is of tap {held.tap!r}; allowed is that of line.proven = {line.proven!r}")
+        if line.bench not in {"", held.bench}:
+            raise BadSetting(f"line.bench = {line.bench!r}: the calibration names {held.bench!r}; leave one out")
+        return held
+
+    def bench(self) -> str:
+        """Name of the bench result in force."""
+        held = self.calibration()
+        return held.bench if held is not None else self.settings.line.bench
+
 
 def load(path: Path) -> Loaded:
     """Read and check a settings file.
@@ -159,6 +188,7 @@ def load(path: Path) -> Loaded:
         raise BadSetting(f"{path}: {_explain(str(error), tree)}") from error
     loaded = Loaded(settings, path.resolve().parent, hashlib.sha256(raw).hexdigest())
     _check(path, loaded)
+    loaded.calibration()
     return loaded
 
 

@@ -162,6 +162,7 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
         facts=lambda recording: facts_of(facts, recording),
         reserve_bytes=settings.box.reserve_mib * 1024 * 1024,
     )
+    held = loaded.calibration()
     ports = Ports(
         clock=clock,
         line=_line(loaded, clock),
@@ -176,7 +177,7 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
     return App(
         policy_of(loaded, said),
         ports,
-        Ear(SOUND_RATE_HZ),
+        Ear(SOUND_RATE_HZ, calibration=held.calibration() if held is not None else None),
         boot=boot,
         facts=facts,
         inbox=inbox,
@@ -193,7 +194,7 @@ def policy_of(loaded: Loaded, said: Prompts) -> Policy:
         line_users=settings.consent.line_users,
         shifts=tuple(_shift(duty) for duty in settings.duty),
         proven_tap=settings.line.proven,
-        bench=settings.line.bench,
+        bench=loaded.bench(),
         text_version=f"{said.language}-{said.version}",
         text_hash=said.announcement.text_sha256,
         sound_s={name: prompt.length_s for name, prompt in by_name(said).items()},
