@@ -129,12 +129,15 @@ class Desk:
         self.cut = Cut()
         self._trust_of = trust_of
         self._epoch = epoch
+        self._let_go: Callable[[], None] = lambda: None
         self.start()
 
     def start(self) -> list[Receipt]:
         """Start as after a cut: nothing is known but what is on the disk; the receipts it gives by itself."""
         self.cut.at = None
+        self.close()
         self.index = CuttableIndex(f"sqlite:///{self.folder / 'index.sqlite'}", self.cut)
+        self._let_go = self.index.close
         self.clips = CuttableStore(self.folder / "clips", self.cut)
         self.keys = CuttableStore(self.folder / "keys", self.cut)
         self.ingest = Ingest(
@@ -157,7 +160,7 @@ class Desk:
 
     def close(self) -> None:
         """Let go of the database."""
-        self.index.close()
+        self._let_go()
 
     def take(self, *messages: Message) -> list[Receipt]:
         """Put one group on the desk; the receipts."""

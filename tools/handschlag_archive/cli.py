@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -142,10 +143,8 @@ def ingest(
 @app.command("list")
 def list_recordings(config: Config, as_json: Json = False) -> None:
     """List the recordings: box, id, state, files, bytes, since when stored."""
-    index = _index(read_settings(config))
-    with index.transaction() as transaction:
+    with closing(_index(read_settings(config))) as index, index.transaction() as transaction:
         summaries = list(transaction.summaries())
-    index.close()
     for one in summaries:
         row = one.row
         _say(
@@ -173,10 +172,9 @@ def export(
 ) -> None:
     """Lay out one stored recording as on the box, with its receipt."""
     settings = read_settings(config)
-    index = _index(settings)
     clips, secrets = _stores(settings)
-    files = export_recording(index, clips, secrets, recording=recording, box=box, out=out)
-    index.close()
+    with closing(_index(settings)) as index:
+        files = export_recording(index, clips, secrets, recording=recording, box=box, out=out)
     _say(
         as_json,
         f"{out}: {files} Dateien / files. Prüfen / verify:  handschlag verify {out} --trust TRUST.json",

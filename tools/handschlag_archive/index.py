@@ -365,12 +365,21 @@ class Index:
         if self._engine.dialect.name == "sqlite":
             sql.event.listen(self._engine, "connect", _durable_sqlite)
             sql.event.listen(self._engine, "begin", _take_write_lock)
+        try:
+            self.epoch = self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> str:
+        """Make what is missing; gives the archive's epoch."""
         with self.transaction() as transaction:
             transaction.make_tables()
             layout = transaction.about("layout", LAYOUT)
-            self.epoch = transaction.about("epoch", secrets.token_hex(8))
+            epoch = transaction.about("epoch", secrets.token_hex(8))
         if layout != LAYOUT:
             raise BadIndex(f"the index has layout {layout}; this program knows {LAYOUT}")
+        return epoch
 
     @classmethod
     def in_folder(cls, folder: Path) -> "Index":
