@@ -200,6 +200,20 @@ def test_a_line_that_changes_is_followed() -> None:
     assert np.median(left[175:]) < -35.0
 
 
+def test_a_caller_teaches_nothing() -> None:
+    """Loud keys and speech over the sound move neither the delay nor the response: 50 dB stay."""
+    sound = announcement("en")[: 8 * RATE]
+    own = whole(line(None, sound, noise_dbm0=None), RATE).T
+    far = np.concatenate([silence(1500, RATE), *(key(name, 200, -8.0, rate=RATE) for name in "1590#" * 6)])
+    far = np.concatenate([far, voice(10.0, -12.0, rate=RATE)])[: sound.size]
+    other = whole(line(far, np.zeros_like(sound)), RATE).T
+    canceller = EchoCanceller(2, STEP)
+    left = left_db(canceller, own + other, at_8k(sound), own)
+    assert canceller.delay == 1
+    assert np.median(left[100:]) < -50.0
+    assert np.quantile(left[100:][left[100:] != 0.0], 0.95) < -35.0
+
+
 def test_hum_does_not_blind_it() -> None:
     """50 Hz at -20 dBm0 and an offset leave it 25 dB and more."""
     played = announcement("en")[: 4 * RATE]

@@ -239,7 +239,9 @@ class PortAudio:
     def _take_played(self, opened: _Opened) -> F32 | None:
         """What was rendered for the block that was captured; None for silence."""
         played = self._played.take()
-        if played is not None and not opened.rendered.read(played):
+        if played is None:
+            opened.rendered.skip(self._block)
+        elif not opened.rendered.read(played):
             self._played.give(played)
             return None
         return played

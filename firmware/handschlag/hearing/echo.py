@@ -204,7 +204,7 @@ class EchoCanceller:
             return None
         sharp = self._window[:, -count:].T
         there = _mean_square(sharp)
-        left = [_mean_square(sharp - rows @ memory.response) for memory in (self._long, self._short)]
+        left = [_left(rows, sharp, memory.response) for memory in (self._long, self._short)]
         self._there = self._smoothed(self._there, there)
         for memory, now in zip((self._long, self._short), left, strict=True):
             memory.left = self._smoothed(memory.left, now)
@@ -253,7 +253,7 @@ class EchoCanceller:
             return
         self.delay, self._proven = delay, False
         self._there = _mean_square(sharp)
-        left = _mean_square(sharp - rows @ _response(rows, sharp))
+        left = _left(rows, sharp, _response(rows, sharp))
         squares, products = rows.T @ rows, rows.T @ sharp
         noise = max(left, _FLOOR + _SHARE_FLOOR * self._there)
         for memory, weight in ((self._long, 1.0 / noise), (self._short, 1.0)):
@@ -267,6 +267,14 @@ def _mean_square(signal: NDArray[np.float32]) -> float:
     return float(np.einsum("ij,ij->", signal, signal)) / signal.size
 
 
+def _left(rows: NDArray[np.float32], sharp: NDArray[np.float32], response: NDArray[np.float32]) -> float:
+    """Mean square of what a response leaves; the working copy is overwritten (P1)."""
+    rest = sharp - rows @ response
+    power = _mean_square(rest)
+    rest.fill(0.0)
+    return power
+
+
 def _response(rows: NDArray[np.float32], sharp: NDArray[np.float32]) -> NDArray[np.float32]:
     """The response that a stretch alone tells."""
     ridge = max(_POOR * _mean_square(sharp), _FLOOR) * np.eye(TAPS)
@@ -278,8 +286,7 @@ def _left_of_halves(rows: NDArray[np.float32], sharp: NDArray[np.float32]) -> fl
     """What the response of one half of a stretch leaves of the other: it tells chance from an echo."""
     half = rows.shape[0] // 2
     halves = ((rows[:half], sharp[:half]), (rows[half:], sharp[half:]))
-    left = [_mean_square(halves[1 - i][1] - halves[1 - i][0] @ _response(*halves[i])) for i in range(2)]
-    return sum(left) / 2.0
+    return sum(_left(*halves[1 - i], _response(*halves[i])) for i in range(2)) / 2.0
 
 
 def _delay(played: NDArray[np.float32], window: NDArray[np.float32]) -> int | None:
@@ -292,7 +299,9 @@ def _delay(played: NDArray[np.float32], window: NDArray[np.float32]) -> int | No
     if mean < _FLOOR * played.size:
         return None
     spectrum /= power + _WHITE * mean
-    crossed = np.fft.irfft(spectrum * np.fft.rfft(window, played.size).conj(), played.size)[:, LAGS::-1]
+    heard = np.fft.rfft(window, played.size)
+    crossed = np.fft.irfft(spectrum * heard.conj(), played.size)[:, LAGS::-1]
+    heard.fill(0.0)
     crossed *= crossed
     total = np.sum(crossed / np.maximum(crossed.mean(axis=1, keepdims=True), 1e-30), axis=0)
     peak = int(total.argmax())
