@@ -129,12 +129,12 @@ def test_tones_in_a_row_are_told_apart() -> None:
 
 
 def test_dropouts_are_bridged() -> None:
-    """Ten milliseconds that are lost do not break a dial tone or a pulse of busy."""
+    """Twenty milliseconds that are lost do not break a dial tone or a pulse of busy."""
     dial = tones([425.0], 2500, -15)
-    dial[8000:8080] = 0.0
+    dial[8000:8160] = 0.0
     assert _names(np.concatenate([silence(300), dial, silence(500)])) == [("dial", 1)]
     busy = _cadence(0.48, 0.48, 6)
-    busy[2400 + 1600 : 2400 + 1680] = 0.0
+    busy[2400 + 1600 : 2400 + 1760] = 0.0
     assert _names(busy) == [("busy", 5)]
 
 
@@ -158,4 +158,5 @@ def test_network_tones_are_far() -> None:
 def test_a_file_may_end_in_a_tone() -> None:
     """What is still open at the end of a file is told."""
     assert [tone.name for tone in tones_of(hear(_cadence(0.48, 0.48, 5)[:-12_000]))] == ["busy"]
+    assert [tone.name for tone in tones_of(hear(_cadence(1.0, 4.0, 2)[:-36_000]))] == ["ringback"]
     assert [tone.name for tone in tones_of(hear(np.concatenate([silence(300), tones([425.0], 2000, -15)])))] == ["dial"]
