@@ -32,13 +32,13 @@ FLOOR_DBM0: Final = -51.5  # per tone: between 50 to hear and 55 to leave
 PURE_SHARE: Final = 0.62  # what white noise 4 dB below the key leaves, 0.72, and its chance
 THIRD_SHARE: Final = 0.079  # -11 dB: a third tone; white noise 4 dB below the key stays under -12 dB
 SMALL_REST: Final = 0.15
-PEAK_SHARE: Final = 0.165  # of a rest that is not small: more is no noise
+PEAK_SHARE: Final = 0.135  # of a rest that is not small: more is no noise
 VOICE_SHARE: Final = 0.55  # of such a rest, between 620 and 1750 Hz; white noise has 0.3 there
 BEFORE: Final = 176  # 22 ms before a key, in which such a rest is to be there, too
 BEGINS: Final = 3.0
 ENDS: Final = 3.0
-STEEP: Final = 0.2  # slope of a tone that is steady, from its middle to its end
-BENT: Final = 0.015  # power of its other modulations
+STEEP: Final = 0.15  # slope of a tone that is steady, from its middle to its end
+BENT: Final = 0.008  # power of its other modulations
 SLOPE_CHANCE: Final = 20.0
 BEND_CHANCE: Final = 32.0
 RISE: Final = 96  # 12 ms, of which the box takes 8
@@ -254,8 +254,8 @@ def _steady(modulated: Modulations, powers: Wave, length: int) -> bool:
     """
     noise = modulated.rest / powers / length
     return bool(
-        np.all(modulated.slope**2 <= STEEP**2 + 3.0 * SLOPE_CHANCE * noise)
-        and np.all(modulated.bend <= BENT + BEND_CHANCE * noise)
+        np.all(modulated.slope**2 <= np.maximum(STEEP**2, 3.0 * SLOPE_CHANCE * noise))
+        and np.all(modulated.bend <= np.maximum(BENT, BEND_CHANCE * noise))
     )
 
 
