@@ -347,7 +347,9 @@ class App:
     def _start_capture(self, effect: do.StartCapture) -> None:
         recording = self._recordings[effect.recording]
         recording.capture = Capture(self.ear.position, self.ear.leg_count)
-        recording.meter = QualityMeter(self.ear.leg_count, self.ear.position, self.ear.speaking)
+        recording.meter = QualityMeter(
+            self.ear.leg_count, self.ear.position, self.ear.speaking, separated=self.ear.separated
+        )
         recording.first_at = self._time_of(self.ear.position)
         self._capturing = effect.recording
 

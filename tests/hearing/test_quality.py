@@ -136,6 +136,20 @@ def test_leak_is_no_speech_of_the_other() -> None:
     assert (clean.legs[0].leak_db or 0.0) < -40.0
 
 
+def test_mix_on_both_legs_has_no_leak() -> None:
+    """Where the legs were never separated, nobody is blamed for crosstalk, and each party has its own level."""
+    legs = _talk(far_dbm0=-22.0, near_dbm0=-18.0)
+    mixed = np.repeat(legs.sum(axis=1, dtype=np.int16)[:, None], 2, axis=1)
+    meter = QualityMeter(2, separated=False)
+    for event in (*FAR_SPEAKS, *NEAR_SPEAKS):
+        meter.hear(event)
+    meter.feed(mixed, 0)
+    quality = meter.finish()
+    assert quality.causes == ()
+    assert [leg.leak_db for leg in quality.legs] == [None, None]
+    assert [leg.level_dbm0 for leg in quality.legs] == [pytest.approx(level, abs=1.0) for level in (-22.0, -18.0)]
+
+
 def test_lost_audio_counts() -> None:
     """Ten points for each percent that is missing, and the gap counts as one."""
     legs = _talk()

@@ -77,7 +77,7 @@ def heard_with_quality(file: Path, audio: str) -> tuple[list[Event], Quality]:
     meter: QualityMeter | None = None
     for left, said, frames in _blocks(file, audio):
         events += said.events
-        meter = meter or QualityMeter(said.legs.shape[1])
+        meter = meter or QualityMeter(said.legs.shape[1], separated=audio == "legs")  # no calibration for files
         _tell(meter, said, clipped_runs(frames))
         meter.feed(said.legs[:left], said.position)
     assert meter is not None  # noqa: S101 - there is always the flush

@@ -11,7 +11,7 @@ measured of a hop of 10 ms is judged half a second later, when it is known wheth
 - Hum is the power of the lines at 50, 100 and 150 Hz, within 1 Hz each, in whole seconds; the quieter quarter of the
   seconds decides, since a voice's own pitch comes and goes.
 - Clipping is a run of three and more samples at full scale, on a leg, or at the converter before the legs were split.
-- A leg's leak is its power while only the other party speaks, over the other's.
+- A leg's leak is its power while only the other party speaks, over the other's; none where both legs hold the mix.
 
 The score is 100 less the points of all causes, 0 at the least. Each cause's points are rounded and limited:
 
@@ -123,12 +123,21 @@ class QualityMeter:
         legs: 2 for far and near, 1 for a mix.
         position: of the first sample that is to be kept.
         speaking: who is speaking already, and since which position.
+        separated: False where both legs hold the mix, so that there is no leak to speak of.
     """
 
-    def __init__(self, legs: int, position: int = 0, speaking: Mapping[Leg, int] | None = None) -> None:
+    def __init__(
+        self,
+        legs: int,
+        position: int = 0,
+        speaking: Mapping[Leg, int] | None = None,
+        *,
+        separated: bool = True,
+    ) -> None:
         if legs not in (1, 2):
             raise HearingError(f"quality of {legs} legs: allowed are 1 and 2")
         self._names = (Leg.FAR, Leg.NEAR) if legs == 2 else (Leg.UNCERTAIN,)
+        self._separated = separated and legs == 2
         self._meter = Voltmeter(legs)
         self._rest = np.zeros((legs, BATCH))
         self._fill = 0
@@ -364,7 +373,7 @@ class QualityMeter:
 
     def _leak(self, index: int, noise_dbm0: float | None) -> float | None:
         """How much of the other party's speech stands in this leg, in decibels; None where that cannot be told."""
-        if len(self._sums) == 1:
+        if not self._separated:
             return None
         sums, other = self._sums[index], self._sums[1 - index]
         noise_dbm0 = LEAST_DB if noise_dbm0 is None else noise_dbm0
