@@ -44,6 +44,14 @@ class Terminal:
 
 
 @dataclass(frozen=True)
+class Net:
+    """A net that ends at no pin of a controller."""
+
+    name: str
+    does: str
+
+
+@dataclass(frozen=True)
 class Scale:
     """A step of the 12-bit converter is `factor / 2**shift` of the unit that the scale is named for."""
 
@@ -64,14 +72,16 @@ class Pinout:
     box: tuple[Pin, ...]
     terminals: tuple[Terminal, ...]
     scales: dict[str, Scale]
+    inner: tuple[Net, ...]
 
     @property
     def nets(self) -> frozenset[str]:
         """The name of every net that a pin or terminal is on."""
-        return frozenset({pin.net for pin in (*self.tap, *self.box)} | {part.net for part in self.terminals})
+        pins = {pin.net for pin in (*self.tap, *self.box)}
+        return frozenset(pins | {end.net for end in self.terminals} | {net.name for net in self.inner})
 
 
-T = TypeVar("T", Pin, Terminal)
+T = TypeVar("T", Pin, Terminal, Net)
 
 
 def load(path: Path = ROOM / "pinout.toml") -> Pinout:
@@ -86,10 +96,11 @@ def parse(text: str) -> Pinout:
         scales = {name: Scale(**scale) for name, scale in told["tap"]["scale"].items()}
         pins = {board: tuple(_row(Pin, row, f"{board}.pin") for row in told[board]["pin"]) for board in ("tap", "box")}
         terminals = tuple(_row(Terminal, row, "terminal") for row in told["terminal"])
+        inner = tuple(_row(Net, row, "net") for row in told["net"])
     except tomllib.TOMLDecodeError as error:
         raise BadPinout(f"pinout.toml: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise BadPinout(f"pinout.toml: {error}; needed are tap.pin, tap.scale, box.pin and terminal") from error
+        raise BadPinout(f"pinout.toml: {error}; needed are tap.pin, tap.scale, box.pin, terminal and net") from error
     if set(scales) != set(SCALES):
         raise BadPinout(f"pinout.toml, tap.scale: there are {sorted(scales)}; needed are {', '.join(SCALES)}")
     missing = set(TERMINALS) - {terminal.name for terminal in terminals}
@@ -97,7 +108,7 @@ def parse(text: str) -> Pinout:
         raise BadPinout(f"pinout.toml, terminal: {', '.join(sorted(missing))} missing; needed are {TERMINALS}")
     for board, highest in (("tap", 29), ("box", 27)):
         _check(board, pins[board], highest)
-    return Pinout(pins["tap"], pins["box"], terminals, scales)
+    return Pinout(pins["tap"], pins["box"], terminals, scales, inner)
 
 
 def _row(kind: type[T], row: dict[str, Any], where: str) -> T:

@@ -51,6 +51,7 @@ def test_serial_wires_cross() -> None:
         ("[tap.scale", "[tap.skale", "needed are voltage_mv, current_ua"),
         ("[[terminal]]", "[[terminals]]", "terminal"),
         ("pad = 15", "path = 15", "needed"),
+        ("[[net]]\nname", "[[net]]\nnane", "needed"),
         ("[tap]", "[tap", "pinout.toml"),
     ],
 )
