@@ -14,13 +14,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from handschlag.calibration_file import as_json
 from handschlag.errors import HandschlagError
 from handschlag.sealing.encoding import from_base64url
 from handschlag.sealing.keys import OwnerSecret, SigningKey, VerifyKey
 from handschlag.sealing.trust import Trust, TrustedKey, TrustedRecipient, write_trust
+from handschlag.sim.tap_bench import measure
 
 BOX = "demo-box"
 TAP_SERIAL = "sim-1"
+CABLE_KM = 2.5
 MARKER = ".handschlag-demo"
 
 
@@ -183,6 +186,7 @@ def _sign_consent(place: Place) -> None:
 
 def _write_settings(place: Place, audio: str, device: str) -> None:
     authority = place.folder / "broker"
+    (place.box / "calibration.json").write_bytes(as_json(measure(CABLE_KM), tap=TAP_SERIAL, bench="demo"))
     channel = f'socket = "{place.sockets / "audio"}"' if audio == "pipe" else f'device = "{device}"'
     (place.box / "box.toml").write_text(
         f"""[box]
@@ -204,6 +208,7 @@ retention = "order"
 kind = "tap"
 port = "{place.sockets / "tap"}"
 proven = "{TAP_SERIAL}"
+calibration = "calibration.json"
 
 [audio]
 kind = "{audio}"

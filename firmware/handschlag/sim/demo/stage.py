@@ -21,14 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handschlag.sim.demo.links import Link
-from handschlag.sim.demo.place import TAP_SERIAL, Place
+from handschlag.sim.demo.place import CABLE_KM, TAP_SERIAL, Place
 from handschlag.sim.line import LineModel
 from handschlag.sim.tap import PtyTap, SimTap
 from handschlag.sim.world import BLOCK, World
 
 BLOCK_S = 0.02
 TAKEN_WITHIN_S = 0.25
-CABLE_KM = 2.5
 
 
 class Stage:
