@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -78,23 +79,24 @@ def test_a_long_recording_with_two_lists_is_stored(desk: Desk, tmp_path: Path) -
 def test_order_repetition_rubbish_and_restarts_change_nothing(folders: Folders, data: st.DataObject) -> None:
     """Any order, any grouping, duplicates, rubbish under every name and restarts in between: stored as sealed."""
     folder = folders()
-    desk = Desk(folder)
-    good = all_up(BUILT.files)
-    noise = data.draw(st.lists(st.sampled_from(good), max_size=6))
-    rubbish = [Message(one.topic, bytes(reversed(one.payload))) for one in data.draw(st.lists(st.sampled_from(good)))]
-    messages = data.draw(st.permutations([*good, *noise, *rubbish]))
-    stored = False
-    while messages:
-        size = data.draw(st.integers(1, 6))
-        group, messages = messages[:size], messages[size:]
-        stored |= "Stored" in _kinds(desk.take(*group))
-        if data.draw(st.booleans()):
-            desk.close()
-            stored |= "Stored" in _kinds(desk.start())
-    assert stored
-    assert desk.on_disk() == set(BUILT.files)
-    _assert_kept(desk, BUILT, folder / "out")
-    desk.close()
+    with closing(Desk(folder)) as desk:
+        good = all_up(BUILT.files)
+        noise = data.draw(st.lists(st.sampled_from(good), max_size=6))
+        rubbish = [
+            Message(one.topic, bytes(reversed(one.payload))) for one in data.draw(st.lists(st.sampled_from(good)))
+        ]
+        messages = data.draw(st.permutations([*good, *noise, *rubbish]))
+        stored = False
+        while messages:
+            size = data.draw(st.integers(1, 6))
+            group, messages = messages[:size], messages[size:]
+            stored |= "Stored" in _kinds(desk.take(*group))
+            if data.draw(st.booleans()):
+                desk.close()
+                stored |= "Stored" in _kinds(desk.start())
+        assert stored
+        assert desk.on_disk() == set(BUILT.files)
+        _assert_kept(desk, BUILT, folder / "out")
 
 
 def test_rubbish_that_came_first_neither_wins_nor_stays(desk: Desk, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Ledgers coming in: answered as far as the chain holds, in whatever order the lines come."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
@@ -59,17 +60,16 @@ def test_behind_a_gap_nothing_is_answered_until_it_closes(desk: Desk) -> None:
 @given(cuts=st.sets(st.integers(1, 11)), data=st.data())
 def test_any_order_of_batches_gives_the_whole_ledger(folders: Folders, cuts: set[int], data: st.DataObject) -> None:
     """Batches in any order, some twice: the head is the longest unbroken beginning, at the end all of it."""
-    desk = Desk(folders())
-    batches = list(pairwise([0, *sorted(cuts), 12]))
-    batches += data.draw(st.lists(st.sampled_from(batches), max_size=3))
-    seen: set[int] = set()
-    for start, end in data.draw(st.permutations(batches)):
-        seen |= set(range(start, end))
-        unbroken = next((number for number in range(13) if number not in seen), 12)
-        assert _heads(desk.take(_up(start + 1, LINES[start:end]))) == ([unbroken] if unbroken else [])
-    assert unbroken == 12
-    assert desk.ingest.counts["ledger breaks"] == 0
-    desk.close()
+    with closing(Desk(folders())) as desk:
+        batches = list(pairwise([0, *sorted(cuts), 12]))
+        batches += data.draw(st.lists(st.sampled_from(batches), max_size=3))
+        seen: set[int] = set()
+        for start, end in data.draw(st.permutations(batches)):
+            seen |= set(range(start, end))
+            unbroken = next((number for number in range(13) if number not in seen), 12)
+            assert _heads(desk.take(_up(start + 1, LINES[start:end]))) == ([unbroken] if unbroken else [])
+        assert unbroken == 12
+        assert desk.ingest.counts["ledger breaks"] == 0
 
 
 def test_a_long_ledger_is_followed_to_its_end(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """Withdrawals at the archive: whenever they come, keys and clips are gone, and nothing comes back."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,12 +58,11 @@ def test_a_withdrawal_destroys_at_every_moment_before_the_receipt(desk: Desk, be
 @given(data=st.data())
 def test_a_withdrawal_goes_before_everything_else_of_its_group(folders: Folders, data: st.DataObject) -> None:
     """Wherever it stands in a group, with whatever beside it: nothing of the group is kept, nothing is `stored`."""
-    desk = Desk(folders())
-    earlier = data.draw(st.integers(0, len(SENT) - 1))
-    desk.take(*SENT[:earlier])
-    assert _only_destroyed(desk.take(*data.draw(st.permutations([*SENT[earlier:], _revoke()]))))
-    _assert_gone(desk)
-    desk.close()
+    with closing(Desk(folders())) as desk:
+        earlier = data.draw(st.integers(0, len(SENT) - 1))
+        desk.take(*SENT[:earlier])
+        assert _only_destroyed(desk.take(*data.draw(st.permutations([*SENT[earlier:], _revoke()]))))
+        _assert_gone(desk)
 
 
 def test_what_is_stored_only_the_owner_can_erase(desk: Desk, tmp_path: Path) -> None:
