@@ -231,15 +231,16 @@ class WorkshopKey:
         sealed = from_base64url(wrapped.enc, "enc", size=ENC_BYTES) + from_base64url(
             wrapped.wrapped, "wrapped", size=WRAPPED_BYTES
         )
-        return RecordingKey(self.decrypt(sealed, _wrap_info(box, recording), f"recording {recording}: its key"))
+        what = f"recording {recording}: its key"
+        return RecordingKey(self.decrypt(sealed, _wrap_info(box, recording), what, "another box or recording"))
 
-    def decrypt(self, sealed: bytes, info: bytes, what: str) -> bytes:
-        """What `encrypt_for` sealed for this key and `info`; raises BadKey, which calls it `what`."""
+    def decrypt(self, sealed: bytes, info: bytes, what: str, elsewhere: str) -> bytes:
+        """What `encrypt_for` sealed for this key and `info`; raises BadKey in these words."""
         try:
             return _HPKE.decrypt(sealed, self._private, info=info)
         except (InvalidTag, ValueError):
             raise BadKey(
-                f"{what} does not open with workshop key {self.kid}: it was altered, or sealed for another place"
+                f"{what} does not open with workshop key {self.kid}: it was altered, or wrapped for {elsewhere}"
             ) from None
 
 

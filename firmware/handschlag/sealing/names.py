@@ -41,7 +41,7 @@ def open_name(names: Iterable[SealedName], key: WorkshopKey, *, box: str, number
     for name in names:
         if name.kid == key.kid:
             sealed = from_base64url(name.sealed, f"name of person {number}", size=_SEALED_BYTES)
-            plain = key.decrypt(sealed, _info(box, number), f"name of person {number}")
+            plain = key.decrypt(sealed, _info(box, number), f"name of person {number}", "another box or person")
             return plain.rstrip(b"\0").decode()
     raise BadFile(f"name of person {number}: is not sealed for workshop key {key.kid}")
 
