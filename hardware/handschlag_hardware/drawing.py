@@ -196,10 +196,6 @@ def _wires(line: Pen, pinout: Pinout, c: Circuit) -> None:
     line.text((10.0, A_Y + 0.35), net(pinout, "LA_PHONE"), 9)
     line.text((10.0, B_Y + 0.35), net(pinout, "LB_PHONE"), 9)
     line.text((6.0, 6.9), "sense element; surge diodes D2 across R1, D3 across R2", 10)
-    passed = (
-        f"contacts 5 ({net(pinout, 'TAE_B2')}) and 6 ({net(pinout, 'TAE_A2')}): passed through, joined in an N plug"
-    )
-    line.text((17.0, 5.0), passed, 9)
     line.text((29.0, 5.0), "T3 on the telephone's side: own sound never looks far", 10)
 
 

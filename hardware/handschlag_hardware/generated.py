@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from handschlag_hardware import bom, drawing, pinout
+from handschlag_hardware import bom, drawing, pinout, readme, wiring
 from handschlag_hardware.card import card, label
 from handschlag_hardware.card_words import LANGUAGES, Words
 from handschlag_hardware.sheet import Sheet, pdf
@@ -34,10 +34,12 @@ def _sheets(words: Words) -> dict[str, Maker]:
 
 FILES: Final[Mapping[str, Maker]] = {
     "tap/handschlag_tap/pins.py": _pins,
+    "README.md": readme.made,
     "bom.md": lambda: bom.table(bom.load()).encode(),
     "drawings/block.svg": lambda: drawing.block_diagram(pinout.load()),
     "drawings/line.svg": lambda: drawing.line_schematic(pinout.load()),
     "drawings/control.svg": lambda: drawing.control_schematic(pinout.load()),
+    "drawings/wiring.svg": lambda: wiring.wiring(pinout.load()),
     **{name: make for words in LANGUAGES for name, make in _sheets(words).items()},
 }
 """Path under `hardware/`, to what makes its content."""

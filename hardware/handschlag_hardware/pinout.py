@@ -13,7 +13,7 @@ ROOM: Final = Path(__file__).resolve().parent.parent
 """The folder `hardware/`."""
 
 SCALES: Final = ("voltage_mv", "current_ua")
-TERMINALS: Final = ("La_in", "Lb_in", "La_out", "Lb_out", "b2", "a2")
+TERMINALS: Final = ("La_in", "Lb_in", "La_out", "Lb_out")
 KINDS: Final = ("in", "in-pull-up", "out", "adc")
 
 

@@ -134,5 +134,6 @@ def test_every_crossing_stands_what_it_must() -> None:
         assert crossing.test_vrms >= isolation.TEST_VRMS, crossing
         assert crossing.creepage_mm >= isolation.CREEPAGE_MM, crossing
     assert isolation.BOARD_MM >= isolation.CREEPAGE_MM > isolation.CLEARANCE_MM
-    assert isolation.resistor_peak_v() < 200
+    assert isolation.TEST_VRMS / 3 <= isolation.RESISTOR_V
+    assert isolation.resistor_peak_v() < isolation.RESISTOR_V / 5
     assert isolation.fault_current_a(CIRCUIT.r10) < 0.25e-3

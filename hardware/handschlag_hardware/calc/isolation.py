@@ -16,6 +16,9 @@ CREEPAGE_MM = 5.0
 BOARD_MM = 6.0
 TEST_VRMS = 1500.0
 
+RESISTOR_V = 500.0
+"""Of each of the resistors that cross the barrier."""
+
 BATTERY_V = 60.0
 RING_VRMS = 90.0
 
@@ -33,9 +36,9 @@ class Crossing:
 CROSSINGS = (
     Crossing(("T1", "T2", "T3"), "ETAL P1200: 600:600 transformer, between its windings", 3880.0, 6.0),
     Crossing(("K1", "K2"), "Omron G6S-2-Y: relay, between coil and contacts", 2000.0, 6.0),
-    Crossing(("U4",), "H11AA1X in the wide (0.4 inch) form: optocoupler", 5300.0, 7.0),
+    Crossing(("U4",), "H11AA1TVM: optocoupler in the wide (0.4 inch) form", 5300.0, 7.0),
     Crossing(("U5",), "AMC3301: isolated amplifier with its own converter, reinforced", 4250.0, 8.0),
-    Crossing(("R10", "R11"), "three resistors of size 1206 in series per wire, 2.0 mm each", 1500.0, 6.0),
+    Crossing(("R10", "R11"), "three resistors of size 1206 in series per wire, 500 V and 2 mm each", 1500.0, 6.0),
 )
 """From the data sheets [K]: to be compared with the parts that are really fitted."""
 
