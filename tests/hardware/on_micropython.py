@@ -19,7 +19,7 @@ tap = Tap("0a1b2c3d", "e66118c4e3593c2b")
 def run(milliseconds, mv, ua, ring=False):
     """Let the line be so for a while; the ring detector works at 25 Hz."""
     for at in range(milliseconds):
-        tap.step(1, mv, ua, ring and at % 20 < 10)
+        tap.step(1, mv, ua, 1 if ring and at % 20 == 0 else 0)
 
 
 def say(seq, body):
@@ -54,5 +54,5 @@ gc.disable()
 step = tap.step
 before = gc.mem_alloc()
 for _ in range(800):  # within one second, so that no LINE falls into it
-    step(1, -47000, 150, False)
+    step(1, -47000, 150, 0)
 print("bytes in 800 steps", gc.mem_alloc() - before)

@@ -51,9 +51,9 @@ class FakeBoard:
         """The current."""
         return 25000 if self.mv < 21000 else 0
 
-    def rings(self) -> bool:
+    def ring_pulses(self) -> int:
         """The ring detector."""
-        return False
+        return 0
 
     def relays(self, to_line: bool, playing: bool) -> None:  # noqa: FBT001 - as on the board
         """The two outputs."""

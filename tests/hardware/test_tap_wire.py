@@ -85,7 +85,7 @@ def test_hostile_box(blocks: list[bytes | int]) -> None:
     for block in blocks:
         if isinstance(block, int):
             for _ in range(block // 100):
-                board.step(100, 48000, 0, detector=False)
+                board.step(100, 48000, 0, pulses=0)
         else:
             board.receive(block)
         assert board.to_line or not board.playing
@@ -100,7 +100,7 @@ def test_hostile_wire(cuts: list[int], flips: list[int]) -> None:
     talk = TapTalk()
     for mv, ua in ((48000, 0), (10000, 25000), (48000, 0), (10000, 25000), (0, 0), (-10000, -25000)):
         for _ in range(150):
-            board.step(1, mv, ua, detector=False)
+            board.step(1, mv, ua, pulses=0)
     said = bytearray(board.take())
     for flip in flips:
         said[flip % len(said)] ^= 1 << (flip % 8)
@@ -130,11 +130,11 @@ def test_a_deaf_box_loses_lines_and_hears_the_newest_state() -> None:
     """Nobody reads for a minute: the buffer stays bounded, and the next PING finds HELLO and the state of now."""
     board = Tap("ab", "T-1")
     for _ in range(60_000):
-        board.step(1, 48000, 0, detector=False)
+        board.step(1, 48000, 0, pulses=0)
     assert board.lines_lost > 0
     begun = board.take(20)
     for _ in range(100):
-        board.step(1, 10000, 25000, detector=False)
+        board.step(1, 10000, 25000, pulses=0)
     board.receive(_framed(b"1 PING"))
     lines = LineParser(TAP_WORDS).feed(begun + board.take())
     assert [line.word for line in lines] == ["HELLO", "HELLO", "LINE"]

@@ -33,7 +33,8 @@ class Wires:
         self.reversed = False
         self.mv = IDLE_MV
         self.ua = 0
-        self.detector = False
+        self.pulses = 0
+        self._flows = False
         self._ms = 0
 
     def step(self) -> None:
@@ -45,7 +46,9 @@ class Wires:
         ring = RING_MV * math.sin(2 * math.pi * self.ring_hz * self._ms / 1000) if self.ring_hz else 0.0
         if self.closed or self.dead:
             ring = 0.0  # tripped, or nobody there
-        self.detector = abs(ring) > DETECTOR_MV
+        flows = abs(ring) > DETECTOR_MV
+        self.pulses = int(flows and not self._flows)
+        self._flows = flows
         base = self.mv + max(-SLEW_MV, min(SLEW_MV, aim - self.mv))
         self.mv = aim + round(ring) if ring else base
 
@@ -77,7 +80,7 @@ class FirmwareTap:
             self._ms += 1
             wires = self.wires
             wires.step()
-            self.core.step(1, wires.mv, wires.ua if self.core.to_line else 0, wires.detector)
+            self.core.step(1, wires.mv, wires.ua if self.core.to_line else 0, wires.pulses)
         self._told += self.core.take()
 
     def tick(self, now: float) -> None:

@@ -23,7 +23,10 @@ class Board:
         self._line = Pin(pins.RELAY_LINE, Pin.OUT, value=0)
         self._play = Pin(pins.RELAY_PLAY, Pin.OUT, value=0)
         self._led = Pin(pins.LED, Pin.OUT, value=0)
+        self._pulses = 0
+        self._pulses_told = 0
         self._ring = Pin(pins.RING, Pin.IN, Pin.PULL_UP)
+        self._ring.irq(self._pulse, Pin.IRQ_FALLING)
         self._voltage = ADC(pins.VOLTAGE)
         self._current = ADC(pins.CURRENT)
         self._middle = ADC(pins.MIDDLE)
@@ -44,9 +47,18 @@ class Board:
         """Loop current, positive towards the telephone on wire a."""
         return ((self._current.read_u16() >> 4) - self._zero) * pins.CURRENT_UA_FACTOR >> pins.CURRENT_UA_SHIFT
 
-    def rings(self) -> bool:
-        """Whether ring current flows at this moment."""
-        return not self._ring.value()
+    def ring_pulses(self) -> int:
+        """How often the ring detector pulsed since the last call.
+
+        Counted by interrupt: between two half-waves of a strong ring it rests for a millisecond only.
+        """
+        count = self._pulses
+        pulses = (count - self._pulses_told) & 0xFFFF
+        self._pulses_told = count
+        return pulses
+
+    def _pulse(self, _pin: Pin) -> None:
+        self._pulses = (self._pulses + 1) & 0xFFFF
 
     def relays(self, to_line: bool, playing: bool) -> None:  # noqa: FBT001 - called each millisecond
         """Draw the relays, or let them fall."""
@@ -87,7 +99,7 @@ class UsbLink:
     def read(self) -> bytes | None:
         """What came; None when nothing did."""
         data = None
-        while self._poll.poll(0) and (data is None or len(data) < READ_BYTES):
+        while _ready(self._poll) and (data is None or len(data) < READ_BYTES):
             byte = sys.stdin.buffer.read(1)
             data = byte if data is None else data + byte
         return data
@@ -98,7 +110,14 @@ class UsbLink:
 
     def writable(self) -> bool:
         """Whether the box takes more; a host that does not read must not stop the sampling."""
-        return bool(self._writable.poll(0))
+        return _ready(self._writable)
+
+
+def _ready(poll: select.poll) -> bool:
+    """Whether its stream is ready; `ipoll` takes no memory, `poll` would make a list each millisecond."""
+    for _ in poll.ipoll(0):
+        return True
+    return False
 
 
 def ticks() -> int:

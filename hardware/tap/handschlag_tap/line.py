@@ -39,9 +39,9 @@ DIALLING_MS = 15000
 AFTER_RING_MS = 8000
 """A seizure so soon after a ring is an answer: nobody dials then."""
 
-RING_EDGE_MIN_MS = 7
-RING_EDGE_MAX_MS = 27
-"""Between two pulses of the ring detector, on both half-waves of 20 to 60 Hz, and a sample either way."""
+RING_EDGE_MIN_MS = 6
+RING_EDGE_MAX_MS = 28
+"""Between two pulses of the ring detector, on both half-waves of 20 to 60 Hz, looked at every 3 ms or more often."""
 
 RING_EDGES = 4
 RING_OVER_MS = 80
@@ -77,13 +77,12 @@ class Line:
         self._pulse_ms = 0
         self._dialling = 0  # ms for which a digit is still to be expected
         self._opposite = 0
-        self._detector = False
         self._since_edge = _LONG_MS
         self._since_ring = _LONG_MS
         self._edges = 0
 
-    def step(self, dt: int, mv: int, ua: int, detector: bool, sensing: bool) -> None:  # noqa: FBT001 - the hot path
-        """`dt` ms have passed; now these are the voltage, the current and the ring detector.
+    def step(self, dt: int, mv: int, ua: int, pulses: int, sensing: bool) -> None:  # noqa: FBT001 - the hot path
+        """`dt` ms have passed; now these are voltage and current, and the ring detector pulsed so often.
 
         `sensing`: whether the sense element is in the line; bypassed, it shows no current, and voltage alone decides.
         """
@@ -91,7 +90,7 @@ class Line:
         self._ua8 += ua - self._ua8 // 8
         self.mv = self._mv8 // 8
         self.ua = self._ua8 // 8
-        changed = self._hear_ring(dt, detector)
+        changed = self._hear_ring(dt, pulses)
         size = mv if mv >= 0 else -mv
         if size >= SEIZURE_MV:
             band = IDLE
@@ -114,26 +113,24 @@ class Line:
         if changed and self.known:
             self._told.changed()
 
-    def _hear_ring(self, dt: int, detector: bool) -> bool:  # noqa: FBT001
+    def _hear_ring(self, dt: int, pulses: int) -> bool:
         since = self._since_edge + dt
         self._since_edge = since if since < _LONG_MS else _LONG_MS
         since = self._since_ring + dt
         self._since_ring = 0 if self.ring else (since if since < _LONG_MS else _LONG_MS)
         changed = False
-        if detector and not self._detector:
-            if RING_EDGE_MIN_MS <= self._since_edge <= RING_EDGE_MAX_MS:
-                self._edges += 1
+        if pulses:
+            if RING_EDGE_MIN_MS * pulses <= self._since_edge <= RING_EDGE_MAX_MS * pulses:
+                self._edges += pulses
             else:
                 self._edges = 0
             self._since_edge = 0
-            if self._edges >= RING_EDGES and not self.ring:
+            if self._edges >= RING_EDGES:
                 self._edges = RING_EDGES
-                self.ring = True
-                self._hang_up()  # nothing rings on a seized line
-                changed = True
-            elif self._edges > RING_EDGES:
-                self._edges = RING_EDGES
-        self._detector = detector
+                if not self.ring:
+                    self.ring = True
+                    self._hang_up()  # nothing rings on a seized line
+                    changed = True
         if self.ring and self._since_edge > RING_OVER_MS:
             self.ring = False
             self._edges = 0

@@ -29,7 +29,7 @@ class Loop:
         if passed > 0:
             self._last = now
             dt = passed if passed < MAX_STEP_MS else MAX_STEP_MS
-            tap.step(dt, board.millivolts(), board.microamperes(), board.rings())
+            tap.step(dt, board.millivolts(), board.microamperes(), board.ring_pulses())
             if passed > dt:
                 tap.pass_time(passed - dt)
         data = board.link.read()

@@ -38,10 +38,10 @@ class Tap:
         self._line_in = 0
         self._say(self._name)
 
-    def step(self, dt: int, mv: int, ua: int, detector: bool) -> None:  # noqa: FBT001 - the hot path
-        """`dt` ms have passed; now these are the line's voltage, its current and the ring detector."""
+    def step(self, dt: int, mv: int, ua: int, pulses: int) -> None:
+        """`dt` ms have passed; now these are the line's voltage and current, and the ring detector pulsed so often."""
         self.pass_time(dt)
-        self.line.step(dt, mv, ua, detector, self.to_line)
+        self.line.step(dt, mv, ua, pulses, self.to_line)
         self._line_in -= dt
         if self._line_in <= 0 and self.line.known:
             self.changed()
