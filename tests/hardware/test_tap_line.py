@@ -121,6 +121,35 @@ def test_bounce_is_one_seizure(bench: Bench) -> None:
     assert bench.said("changed", "flash", "pulse", "broke") == [("changed", 0)]
 
 
+def test_a_loop_that_never_lasts_is_no_seizure(bench: Bench) -> None:
+    """Closures of 15 ms do not add up to one of 20."""
+    for _ in range(10):
+        bench.loop(15)
+        bench.open(15)
+    assert bench.said("changed") == []
+
+
+def test_bounces_count_as_part_of_a_flash(bench: Bench) -> None:
+    """A loop that closes for 3 ms in the middle of a flash neither ends it nor shortens it."""
+    bench.loop(200)
+    bench.said()
+    bench.open(100)
+    bench.loop(3)
+    bench.open(100)
+    bench.loop(20)
+    assert bench.said("flash", "pulse", "broke") == [("flash", 203)]
+
+
+def test_a_flash_amid_pulses_ends_the_digit(bench: Bench) -> None:
+    """Pulses before a flash are no digit."""
+    bench.loop(200)
+    for ms in (60, 60, 200):
+        bench.open(ms)
+        bench.loop(40)
+    bench.loop(400)
+    assert bench.said("flash", "pulse", "broke") == [("flash", 200)]
+
+
 def test_hang_up_takes_half_a_second(bench: Bench) -> None:
     """At 499 ms of an open loop the line is still seized, at 500 it is not; likewise when it is dead."""
     for mv in (48000, 0):

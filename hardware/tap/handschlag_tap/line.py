@@ -46,6 +46,8 @@ RING_EDGE_MAX_MS = 28
 RING_EDGES = 4
 RING_OVER_MS = 80
 POLARITY_MS = 30
+"""Longer than a half-wave of 20 Hz, so that ring voltage reverses nothing."""
+
 KNOWN_MS = 60
 """After the start, the line's state is told only when it had time to settle."""
 
@@ -138,7 +140,7 @@ class Line:
         return changed
 
     def _look_at_polarity(self, dt: int, mv: int, size: int) -> bool:
-        if size < DEAD_MV or self._since_edge <= RING_OVER_MS or (mv > 0) == self.positive:
+        if size < DEAD_MV or (mv > 0) == self.positive:
             self._opposite = 0
             return False
         self._opposite += dt
