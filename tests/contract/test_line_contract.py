@@ -1,10 +1,10 @@
-"""What every `ports.Line` keeps, the simulated one and the one on a serial port."""
+"""What every `ports.Line` keeps: the simulated one, and the one on a serial port with either tap behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from handschlag.core.events import Flashed, LineBroke, LineTold, PlayConnected, 
 from handschlag.ports import Line
 from handschlag.sim.line_port import SimLine
 from handschlag.sim.tap import PtyTap, SimTap
+from tests.hardware.wires import FirmwareTap
 from tests.support.inbox import Inbox
 
 
@@ -62,7 +63,21 @@ class OnPty:
         self.plug = pty.plug
 
 
-@pytest.fixture(params=[InProcess, OnPty])
+class FirmwareOnPty:
+    """The serial line with the real tap's firmware at the other end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.time = 1.0
+        self.tap = cast("SimTap", FirmwareTap(boot="a1", serial="T-7"))
+        self.inbox = Inbox()
+        pty = PtyTap(self.tap, folder / "tap")
+        self.line: Line = SerialTap(pty.port, now=lambda: self.time)
+        self.pump = lambda: pty.pump(self.time)
+        self.unplug = pty.unplug
+        self.plug = pty.plug
+
+
+@pytest.fixture(params=[InProcess, OnPty, FirmwareOnPty])
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     """Each kind of line, started."""
     rig: Rig = request.param(tmp_path)

@@ -23,6 +23,9 @@ BOUNCES: Final = ((1, True), (1, False), (2, True), (1, False))
 """A contact that closes: milliseconds closed and open before it stays closed."""
 
 
+BOUNCING_MS: Final = sum(ms for ms, _ in BOUNCES)
+
+
 class Wires:
     """Line voltage and current over time; `closed`, `dead`, `ring_hz` and `reversed` say what is done to them."""
 
@@ -97,8 +100,9 @@ class FirmwareTap:
         return told
 
     def seize(self) -> None:
-        """The handset is lifted, with bouncing contacts."""
+        """The handset is lifted, with bouncing contacts; a ring is tripped by the exchange."""
         self._contact(closed=True)
+        self.wires.ring_hz = 0.0
         self.run(150)
 
     def hang_up(self) -> None:
@@ -136,9 +140,9 @@ class FirmwareTap:
     def _open_for(self, lengths: Iterable[int]) -> None:
         for length in lengths:
             self.wires.closed = False
-            self.run(length)
+            self.run(length - BOUNCING_MS)
             self._contact(closed=True)
-            self.run(40 - sum(ms for ms, _ in BOUNCES))
+            self.run(40)
 
     def _contact(self, *, closed: bool) -> None:
         for ms, shut in BOUNCES:
