@@ -233,3 +233,5 @@ class ActivityDetector:
     def forget(self) -> None:
         """Drop everything held."""
         self._voices = self._quiet()
+        self._plain.fill(0.0)
+        self._low.fill(0.0)
