@@ -382,6 +382,7 @@ class App:
             do.ConnectPlay: lambda e, _: ports.line.connect_play(on=e.on, ms=e.ms),
             do.Play: lambda e, _: ports.audio.play(e.sound),
             do.StopPlay: lambda _e, _: ports.audio.stop_play(),
+            do.MatchNumber: lambda e, _: ports.registers.match(e.number, e.ticket),
             do.Listen: lambda e, _: self._listen(e),
             do.ReadGauges: lambda _e, at: self._read_gauges(at),
             do.Lamps: lambda e, _: ports.panel.show(e.rec, e.status),
@@ -461,7 +462,7 @@ class App:
             channels=self.ear.leg_count,
             personal={
                 "direction": effect.direction,
-                "numbers": {} if effect.caller is None else {"caller": _said_of(effect.caller)},
+                "numbers": _numbers(effect),
                 "evidence": self._evidence(evidence),
             },
         )
@@ -521,6 +522,12 @@ class App:
                 **(kept.quality.details() if kept.quality is not None else {}),
             },
         )
+
+
+def _numbers(opened: do.OpenRecording) -> dict[str, Any]:
+    """Who was called, or who is calling, as far as that is known."""
+    numbers: dict[str, Any] = {} if opened.caller is None else {"caller": _said_of(opened.caller)}
+    return numbers | ({"dialled": opened.dialled} if opened.dialled else {})
 
 
 def _said_of(caller: do.Caller) -> dict[str, str]:

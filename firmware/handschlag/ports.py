@@ -347,14 +347,18 @@ class Uplink(Protocol):
 
 
 class Registers(Protocol):
-    """What the workshop keeps beside the settings: the staff register. Posts RegisterTold."""
+    """Staff register and do-not-record list. Posts RegisterTold, NumberMatched."""
 
     def start(self, post: Post) -> None:
         """Read it, and tell."""
         ...
 
     def look(self) -> None:
-        """Asked each second: read it again if it has changed, and tell."""
+        """Asked each second: read them again if they have changed, and tell."""
+        ...
+
+    def match(self, number: str, ticket: int) -> None:
+        """Ask the do-not-record list for a number, as it was dialled or told; answered by `NumberMatched(ticket)`."""
         ...
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
 BoxName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
 Person = Annotated[int, msgspec.Meta(ge=1, le=9999)]
+AreaCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{0,6}$")]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Hour = Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 
@@ -50,12 +51,19 @@ class BoxSection(Section, frozen=True):
 
 
 class ConsentSection(Section, frozen=True):
-    """How the other party is asked. `line_users`: the register's numbers of all who answer the line."""
+    """How the other party is asked.
+
+    `line_users`: the register's numbers of all who answer the line. `country` gives emergency numbers and the form of
+    numbers, `area_code` is the line's own. `rule` has one value: everybody must have agreed.
+    """
 
     language: Literal["de", "en"] = "de"
     way: Way = Way.KEY
     ask: AskWhen = AskWhen.BUTTON
     line_users: tuple[Person, ...] = ()
+    country: Literal["DE", "AT", "CH", "FR", "DK"] = "DE"
+    area_code: AreaCode = ""
+    rule: Literal["all_party_optin"] = "all_party_optin"
     prompts: str = ""
     retention: Retention = Retention.ORDER
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from handschlag.adapters.files import RealFiles
 from handschlag.adapters.registers import (
+    EXCLUSION_FILE,
     STAFF_FILE,
     BadRegister,
+    Excluded,
+    ExclusionList,
     FileRegisters,
     Person,
     StaffRegister,
     read_staff,
-    write_staff,
+    write_register,
 )
-from handschlag.core.events import RegisterTold
+from handschlag.core.events import NumberMatched, RegisterTold
 from handschlag.sealing.errors import BadFile, BadKey
 from handschlag.sealing.keys import OwnerSecret
 from handschlag.sealing.names import open_name, seal_name
@@ -58,10 +62,35 @@ def test_a_damaged_register_is_told_and_named(tmp_path: Path, content: bytes, sa
     assert told.consents == ()
 
 
+def test_a_number_is_known_however_it_was_dialled(tmp_path: Path) -> None:
+    """The list has one form of a number; local, national, international and with a hidden own number it is the same."""
+    empty = ExclusionList.new()
+    entry = Excluded(hash=empty.hash_of("493023125042"), added_at="2026-05-28T20:26:40Z")
+    write_register(tmp_path / EXCLUSION_FILE, replace(empty, numbers=(entry,)), RealFiles())
+    inbox = Inbox()
+    worker = InlineWorker(on_error=lambda e: pytest.fail(str(e)))
+    registers = FileRegisters(tmp_path, worker=worker, clock=HandClock(), area_code="030")
+    registers.start(inbox.post)
+    dialled = ("03023125042", "+49 30 23125042", "*31#03023125042", "23125042", "110", "P")
+    for ticket, number in enumerate(dialled):
+        registers.match(number, ticket)
+    assert [matched.excluded for matched in inbox.of(NumberMatched)] == [True] * 4 + [False] * 2
+    assert b"23125042" not in (tmp_path / EXCLUSION_FILE).read_bytes()
+
+
+def test_a_damaged_list_stops_recording(tmp_path: Path) -> None:
+    """Whose numbers must not be recorded is not known any more: told as damage."""
+    (tmp_path / EXCLUSION_FILE).write_bytes(b"{}")
+    inbox = Inbox()
+    registers = FileRegisters(tmp_path, worker=InlineWorker(on_error=lambda e: pytest.fail(str(e))), clock=HandClock())
+    registers.start(inbox.post)
+    assert "excluded.json" in inbox.of(RegisterTold)[0].damaged
+
+
 def test_a_number_given_twice_is_refused(tmp_path: Path) -> None:
     """Whose consent a number means must be one person's."""
     path = tmp_path / STAFF_FILE
-    write_staff(path, StaffRegister(people=(ANNA, ANNA)), RealFiles())
+    write_register(path, StaffRegister(people=(ANNA, ANNA)), RealFiles())
     with pytest.raises(BadRegister, match="twice"):
         read_staff(path)
 
@@ -70,7 +99,7 @@ def test_a_cut_leaves_the_old_register_or_the_new_one(tmp_path: Path) -> None:
     """Whichever operation the disk refuses, what can be read is whole."""
     path = tmp_path / STAFF_FILE
     old, new = StaffRegister(people=(ANNA,)), StaffRegister()
-    write_staff(path, old, RealFiles())
+    write_register(path, old, RealFiles())
 
     class Cut(OSError):
         pass
@@ -84,7 +113,7 @@ def test_a_cut_leaves_the_old_register_or_the_new_one(tmp_path: Path) -> None:
 
         files.fail = refuse
         with pytest.raises(Cut):
-            write_staff(path, new, files)
+            write_register(path, new, files)
         assert read_staff(path) == old
 
 

@@ -7,10 +7,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from handschlag.adapters.files import RealFiles
-from handschlag.adapters.registers import STAFF_FILE, FileRegisters, Person, StaffRegister, write_staff
-from handschlag.core.events import RegisterTold
+from handschlag.adapters.registers import (
+    EXCLUSION_FILE,
+    STAFF_FILE,
+    Excluded,
+    ExclusionList,
+    FileRegisters,
+    Person,
+    StaffRegister,
+    write_register,
+)
+from handschlag.core.country import COUNTRIES, international
+from handschlag.core.events import NumberMatched, RegisterTold
 from handschlag.core.staff import StaffConsent
 from handschlag.ports import Registers
 from handschlag.sim.memory_registers import MemoryRegisters
@@ -30,6 +41,7 @@ class Bench:
     registers: Registers
     inbox: Inbox
     put: Callable[..., None]
+    exclude: Callable[..., None]
 
     def told(self) -> list[tuple[StaffConsent, ...]]:
         """The registers told so far."""
@@ -55,17 +67,23 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     made: Registers
     if request.param == "memory":
         memory = MemoryRegisters(lambda: 5.0)
-        made, put = memory, memory.put
+        made, put, exclude = memory, memory.put, memory.exclude
     else:
+
+        def exclude(*numbers: str) -> None:
+            entries = ExclusionList.new()
+            hashes = [entries.hash_of(international(number, COUNTRIES["DE"])) for number in numbers]
+            added = tuple(Excluded(hash=each, added_at="2026-05-28T20:26:40Z") for each in hashes)
+            write_register(tmp_path / EXCLUSION_FILE, replace_struct(entries, numbers=added), RealFiles())
 
         def put(*consents: StaffConsent) -> None:
             people = tuple(person_of(consent) for consent in consents)
-            write_staff(tmp_path / STAFF_FILE, StaffRegister(people=people), RealFiles())
+            write_register(tmp_path / STAFF_FILE, StaffRegister(people=people), RealFiles())
 
         made = FileRegisters(tmp_path, worker=InlineWorker(on_error=lambda e: pytest.fail(str(e))), clock=HandClock())
     put(ANNA)
     made.start(inbox.post)
-    yield Bench(made, inbox, put)
+    yield Bench(made, inbox, put, exclude)
     made.close()
 
 
@@ -88,3 +106,19 @@ def test_a_withdrawal_is_told(bench: Bench) -> None:
     bench.put(replace(ANNA, withdrawn_at=1_900_000_000.0))
     bench.registers.look()
     assert bench.told()[-1] == (replace(ANNA, withdrawn_at=1_900_000_000.0),)
+
+
+def test_the_do_not_record_list_is_asked_number_by_number(bench: Bench) -> None:
+    """A number that stands on it, and one that does not, each answered under its own ticket."""
+    bench.exclude("03023125042")
+    bench.registers.look()
+    assert bench.inbox.of(RegisterTold)[-1].exclusions == 1
+    bench.registers.match("03023125042", 1)
+    bench.registers.match("03023125043", 2)
+    assert [(m.ticket, m.excluded) for m in bench.inbox.of(NumberMatched)] == [(1, True), (2, False)]
+
+
+def test_without_a_list_nobody_stands_on_it(bench: Bench) -> None:
+    """A box without a list answers all the same."""
+    bench.registers.match("03023125042", 1)
+    assert [(m.ticket, m.excluded) for m in bench.inbox.of(NumberMatched)] == [(1, False)]

@@ -123,6 +123,8 @@ class Judge:
         self.private = False
         self.agreed = False  # the one user of the line has a written consent: in the register, and in the ledger
         self.agreeing: int | None = None
+        self.matching: dict[int, tuple[str, int]] = {}
+        self.excluded: set[tuple[str, int]] = set()
         self.barred: set[tuple[str, int]] = set()
         self.refused: set[tuple[str, int]] = set()
         self.asked: set[tuple[str, int]] = set()
@@ -307,6 +309,9 @@ class Judge:
                 self.agreed = bool(event.staff)
             case ev.RegisterTold():
                 self.agreed &= bool(event.consents) and event.consents[0].withdrawn_at is None
+            case ev.NumberMatched() if event.excluded and event.ticket in self.matching:
+                self.excluded.add(self.matching[event.ticket])
+                self.count("excluded")
             case ev.EntryDurable():
                 self.agreed |= event.ticket == self.agreeing
                 for recording in self.recordings.values():
@@ -337,6 +342,8 @@ class Judge:
                 self._leaving(effect)
             case do.Send():
                 self._send(effect)
+            case do.MatchNumber():
+                self.matching = {effect.ticket: self.line.identity()}  # an older question is about no number any more
             case _:
                 pass
 
@@ -448,6 +455,7 @@ class Judge:
                 assert self.line.off_hook, "captured without a call"
                 assert not self.line.ring, "captured while ringing"
                 assert self.now - self.line.told_at <= 3.0 + EPS, "captured on an unknown line"
+                assert recording.identity not in self.excluded, "captured a number of the do-not-record list"
                 assert self.agreed, "captured although the staff's written consent is not there"
                 assert self.rec is RecLamp.ON, "REC is on before the first sample"
                 self.capturing, recording.captured, recording.started_at = effect.recording, True, self.now

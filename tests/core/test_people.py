@@ -98,7 +98,7 @@ def test_a_damaged_register_stops_recording_and_comes_back() -> None:
     told(world, damaged="not JSON")
     told(world, damaged="not JSON")
     assert cannot(world.state.call) == "staff"
-    assert [r.fields["what"] for r in world.did(do.Record) if r.kind == "fault"] == ["staff:register"]
+    assert [r.fields["what"] for r in world.did(do.Record) if r.kind == "fault"] == ["registers:damaged"]
     told(world, ANNA)
     assert cannot(world.state.call) == ""
     assert staff_entries(world) == []

@@ -303,7 +303,8 @@ def worlds(draw: st.DrawFn) -> World:
         archive=Archive(mute=draw(st.sampled_from([0.0, 0.5]))),
     )
     audio = draw(st.sampled_from([TapAudio.VI] * 5 + [TapAudio.MIX]))
-    world.start(audio=audio, serial=draw(st.sampled_from(["T1"] * 5 + ["T2"])))
+    excluded = draw(st.sampled_from([(), ("030123",)]))
+    world.start(audio=audio, serial=draw(st.sampled_from(["T1"] * 5 + ["T2"])), excluded=excluded)
     if draw(st.booleans()):
         world.feed(ev.Connected(world.now))
     return world

@@ -74,6 +74,8 @@ class Adapters:
     synced: bool = True
     wall_offset: float = 1.7e9
     tap_talks: bool = True
+    match_s: float | None = 0.2
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -177,6 +179,8 @@ class World:
                 self._silence()
             case do.Record():
                 self._record(effect)
+            case do.MatchNumber(number, ticket):
+                self._later(self.adapters.match_s, ev.NumberMatched(0, ticket, number in self.adapters.excluded))
             case do.Send() | do.SendLedger() if self.archive is not None:
                 for event in self.archive.take(effect, self.now, self.files):
                     self.post(event)
@@ -275,10 +279,12 @@ class World:
         audio: TapAudio = TapAudio.VI,
         serial: str = SERIAL,
         doubted: frozenset[tuple[str, str]] = frozenset(),
+        excluded: tuple[str, ...] = (),
     ) -> World:
         """Boot, tap, audio, an idle line, and two seconds."""
         self.feed(ev.Booted(self.now, "b1", b"0123456789abcdef", private, doubted, STAFF))
-        self.feed(ev.RegisterTold(self.now, STAFF))
+        self.adapters.excluded = excluded
+        self.feed(ev.RegisterTold(self.now, STAFF, exclusions=len(excluded)))
         self.feed(ev.AudioCame(self.now))
         self.hello(audio=audio, serial=serial)
         self._alarm(self.now, "tap")

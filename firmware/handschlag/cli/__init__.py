@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from handschlag.cli import box, evidence, hear, keys, show, staff
+from handschlag.cli import box, evidence, exclude, hear, keys, show, staff
 from handschlag.errors import HandschlagError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("verify")(evidence.verify)
 app.command("open")(evidence.open_)
 app.add_typer(keys.app, name="keys")
 app.add_typer(staff.app, name="staff")
+app.add_typer(exclude.app, name="exclude")
 
 
 def main() -> None:

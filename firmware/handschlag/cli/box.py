@@ -30,6 +30,7 @@ from handschlag.adapters.tap import SerialTap
 from handschlag.adapters.uplink import MqttUplink, TlsFiles
 from handschlag.adapters.worker import WorkerThread
 from handschlag.app import App, Ports
+from handschlag.core.country import COUNTRIES
 from handschlag.core.events import DiskFailed, Event
 from handschlag.core.fold import Folded, fold
 from handschlag.core.policy import Policy, Shift
@@ -172,7 +173,13 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
         ledger=ledger,
         catalog=TinyCatalog(data, files=files, worker=worker("catalog"), post=post, clock=clock),
         uplink=_uplink(loaded, clock, spool, ledger, trust),
-        registers=FileRegisters(data, worker=worker("registers"), clock=clock),
+        registers=FileRegisters(
+            data,
+            worker=worker("registers"),
+            clock=clock,
+            country=COUNTRIES[settings.consent.country],
+            area_code=settings.consent.area_code,
+        ),
     )
     return App(
         policy_of(loaded, said),
@@ -189,10 +196,13 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
 def policy_of(loaded: Loaded, said: Prompts) -> Policy:
     """What the workshop has settled."""
     settings = loaded.settings
+    country = COUNTRIES[settings.consent.country]
     return Policy(
         accepted=settings.box.accepted,
         line_users=settings.consent.line_users,
         shifts=tuple(_shift(duty) for duty in settings.duty),
+        emergency=country.emergency,
+        outside=country.outside,
         proven_tap=settings.line.proven,
         bench=loaded.bench(),
         text_version=f"{said.language}-{said.version}",

@@ -18,9 +18,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from handschlag.adapters.files import RealFiles
-from handschlag.adapters.registers import STAFF_FILE, Person, StaffRegister, consent_of, read_staff, write_staff
-from handschlag.errors import HandschlagError
+from handschlag.adapters.registers import STAFF_FILE, Person, StaffRegister, consent_of, read_staff
+from handschlag.cli.register import BadRequest, place, put
 from handschlag.sealing.keys import WorkshopKey
 from handschlag.sealing.names import open_name, seal_name
 from handschlag.sealing.trust import read_trust
@@ -33,10 +32,6 @@ MOST_NUMBER = 9999
 Config = Annotated[Path, typer.Option("--config", help="The settings file. | Die Einstellungsdatei.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line. | Ein JSON-Objekt je Zeile.")]
 Number = Annotated[int, typer.Argument(help="The person's number. | Die Nummer der Person.")]
-
-
-class BadStaff(HandschlagError, ValueError):
-    """What was asked of the register cannot be done."""
 
 
 @dataclass(slots=True)
@@ -65,10 +60,10 @@ def add(  # noqa: PLR0917 - options of a command, given by name
         begins = _day(valid_from, "--from") if valid_from else datetime.now(UTC)
         ends = _day(valid_until, "--until") + timedelta(days=1) if valid_until else None
         if ends is not None and ends <= begins:
-            raise BadStaff(f"--until {valid_until}: lies before --from {valid_from or 'today'}")
+            raise BadRequest(f"--until {valid_until}: lies before --from {valid_from or 'today'}")
         trust = read_trust(loaded.path(loaded.settings.box.trust).read_bytes(), loaded.settings.box.trust)
         if not trust.recipients():
-            raise BadStaff(f"{loaded.settings.box.trust}: names no workshop key to seal names for")
+            raise BadRequest(f"{loaded.settings.box.trust}: names no workshop key to seal names for")
         box = loaded.settings.box.name
         person = Person(
             number=given,
@@ -92,7 +87,7 @@ def withdraw(config: Config, number: Number) -> None:
     with _changing(config) as found:
         person = found.register.person(number)
         if person.withdrawn_at is not None:
-            raise BadStaff(f"person {number}: the consent was withdrawn already, at {person.withdrawn_at}")
+            raise BadRequest(f"person {number}: the consent was withdrawn already, at {person.withdrawn_at}")
         taken_back = msgspec.structs.replace(person, withdrawn_at=_text(datetime.now(UTC)))
         found.register = found.register.having(taken_back)
     print(f"{number}: withdrawn | zurückgenommen")
@@ -111,8 +106,8 @@ def list_(
         try:
             opener = WorkshopKey.from_file(key.read_bytes(), str(key))
         except OSError as error:
-            raise BadStaff(f"{key}: cannot be read ({error.strerror}); allowed is a key file") from error
-    for person in read_staff(_path(loaded)).people:
+            raise BadRequest(f"{key}: cannot be read ({error.strerror}); allowed is a key file") from error
+    for person in read_staff(place(loaded, STAFF_FILE)).people:
         name = (
             "" if opener is None else open_name(person.name, opener, box=loaded.settings.box.name, number=person.number)
         )
@@ -145,25 +140,17 @@ def _words(line: dict[str, object]) -> str:
 def _changing(config: Path) -> Iterator[_Open]:
     """Read the register, let it be changed, and put it back."""
     loaded = load(config)
-    found = _Open(loaded, read_staff(_path(loaded)))
+    path = place(loaded, STAFF_FILE)
+    found = _Open(loaded, read_staff(path))
     yield found
-    files = RealFiles()
-    files.mkdir(str(_path(loaded).parent))
-    try:
-        write_staff(_path(loaded), found.register, files)
-    except OSError as error:
-        raise BadStaff(f"{_path(loaded)}: cannot be written ({error.strerror})") from error
-
-
-def _path(loaded: Loaded) -> Path:
-    return loaded.path(loaded.settings.box.data) / STAFF_FILE
+    put(path, found.register)
 
 
 def _hash(document: Path) -> str:
     try:
         return hashlib.sha256(document.read_bytes()).hexdigest()
     except OSError as error:
-        raise BadStaff(f"--document {document}: cannot be read ({error.strerror})") from error
+        raise BadRequest(f"--document {document}: cannot be read ({error.strerror})") from error
 
 
 def _day(text: str, option: str) -> datetime:
@@ -171,7 +158,7 @@ def _day(text: str, option: str) -> datetime:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise BadStaff(f"{option} {text}: is no day; allowed is YYYY-MM-DD") from None
+        raise BadRequest(f"{option} {text}: is no day; allowed is YYYY-MM-DD") from None
     return datetime.combine(day, time()).astimezone()
 
 
@@ -182,10 +169,10 @@ def _text(moment: datetime) -> str:
 def _checked(person: Person) -> Person:
     """What the register would refuse to read is refused now, by name."""
     if not 1 <= person.number <= MOST_NUMBER:
-        raise BadStaff(f"--number {person.number}: allowed are 1 to {MOST_NUMBER}")
+        raise BadRequest(f"--number {person.number}: allowed are 1 to {MOST_NUMBER}")
     try:
         return msgspec.json.decode(msgspec.json.encode(person), type=Person)
     except msgspec.ValidationError as error:
-        raise BadStaff(
+        raise BadRequest(
             f"--version {person.version!r}: {error}; allowed are up to 64 of 0-9 A-Z a-z . _ : + -"
         ) from None

@@ -100,7 +100,8 @@ def _begin_capture(d: Draft, take: Take, seq: int) -> None:
     d.wake("grant", None)
     seizure = d.call.seizure
     direction = "incoming" if d.call.incoming else "outgoing"
-    d.do(OpenRecording(take.recording, seizure.tap_boot, seizure.number, direction, evidence, d.call.caller))
+    dialled = "" if d.call.incoming else d.call.number
+    d.do(OpenRecording(take.recording, seizure.tap_boot, seizure.number, direction, evidence, d.call.caller, dialled))
     if evidence.way == "key":
         d.do(WriteKeys(take.recording))
         d.put_call(outcome="recorded")
@@ -328,11 +329,18 @@ def start_tone_ended(d: Draft) -> None:
 
 def start_tone_failed(d: Draft) -> None:
     """Nobody heard the start tone: what was captured under it is destroyed (P2)."""
-    take = d.state.take
-    if take is None:
+    drop_take(d, "no-start-tone", "failed")
+
+
+def drop_take(d: Draft, reason: str, outcome: str) -> None:
+    """What is being recorded, or about to be, may not exist: destroyed, as if it had never been."""
+    if d.state.phase is Phase.GRANTING:
+        give_up_grant(d, reason)
         return
     confirmed = d.state.phase is Phase.RECORDING
-    _leave(d)
-    d.put_call(outcome="failed")
+    take = _leave(d)
+    if take is None:
+        return
+    d.put_call(outcome=outcome)
     d.enter(Phase.OPEN)
-    destroy(d, take.recording, Destroying("destroyed", "no-start-tone", revoke=confirmed))
+    destroy(d, take.recording, Destroying("destroyed", reason, revoke=confirmed))

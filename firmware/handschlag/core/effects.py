@@ -73,6 +73,14 @@ class ReadGauges(Effect):
     """Read clock, free space and registers: come back as `ClockTold`, `SpaceTold` and, when changed, `RegisterTold`."""
 
 
+@dataclass(frozen=True, slots=True)
+class MatchNumber(Effect):
+    """Ask the do-not-record list for a number; comes back as `NumberMatched(ticket)`."""
+
+    number: str = field(repr=False)
+    ticket: int
+
+
 # --- lamps
 
 
@@ -163,6 +171,7 @@ class OpenRecording(Effect):
     direction: str
     evidence: Evidence
     caller: Caller | None = None
+    dialled: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Whether an emergency number was dialled (110 or 112, with an optional leading 0).
+"""Whether an emergency number was dialled (in Germany 110 or 112, with an optional leading 0).
 
 Digits are kept as text; a comma stands where a dial tone was heard, for there a number begins anew. Hearing may tell a
 dial tone a little after the first digit, so a comma inside of a number does not hide it.
@@ -7,9 +7,9 @@ dial tone a little after the first digit, so a comma inside of a number does not
 from __future__ import annotations
 
 import re
+from functools import cache
 
 DIGITS_AT_MOST = 32
-_DIALLED = re.compile(r"(?:^|,)0?,?1,?1,?[02]$")
 
 
 def with_digit(digits: str, digit: str) -> str:
@@ -24,6 +24,17 @@ def with_dial_tone(digits: str) -> str:
     return (digits if len(digits) < DIGITS_AT_MOST - 5 else "") + ","
 
 
-def is_dialled(digits: str) -> bool:
-    """Whether the last digit completed an emergency number."""
-    return _DIALLED.search(digits) is not None
+def last_number(digits: str) -> str:
+    """What was dialled since the last dial tone."""
+    return digits.rpartition(",")[2]
+
+
+def is_dialled(digits: str, numbers: tuple[str, ...], outside: str) -> bool:
+    """Whether the last digit completed an emergency number, with or without what is dialled for an outside line."""
+    return _pattern(numbers, outside).search(digits) is not None
+
+
+@cache
+def _pattern(numbers: tuple[str, ...], outside: str) -> re.Pattern[str]:
+    before = f"(?:{outside},?)?" if outside else ""
+    return re.compile(f"(?:^|,){before}(?:{'|'.join(',?'.join(number) for number in numbers)})$")

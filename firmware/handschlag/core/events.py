@@ -65,10 +65,22 @@ class ClockTold(Event):
 
 @dataclass(frozen=True, slots=True)
 class RegisterTold(Event):
-    """The staff register, whole, when it was read and whenever it has changed; `damaged` says why it cannot be read."""
+    """The registers, whole, when they were read and whenever they have changed.
+
+    `damaged` says why one cannot be read; `exclusions` counts the entries of the do-not-record list.
+    """
 
     consents: tuple[StaffConsent, ...]
     damaged: str = ""
+    exclusions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NumberMatched(Event):
+    """What the do-not-record list says to `MatchNumber(ticket)`."""
+
+    ticket: int
+    excluded: bool
 
 
 @dataclass(frozen=True, slots=True)

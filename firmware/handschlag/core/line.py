@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from handschlag.core import caller, emergency, question
+from handschlag.core import caller, emergency, number, question
 from handschlag.core.consent import close_what_may_close, end_take, note_speech, recordings_of, stop_and_keep, withdraw
 from handschlag.core.draft import Draft
 from handschlag.core.effects import FinishInterrupted, Listen, SetPath
@@ -90,8 +90,8 @@ def _await_caller(d: Draft, before: Line, e: LineTold) -> None:
 def _forget_digits(d: Draft) -> None:
     """What was dialled stays in memory until the call ends, and no longer."""
     last = d.state.last_call
-    if last is not None and (last.digits or last.caller is not None):
-        d.put(last_call=replace(last, digits="", caller=None))
+    if last is not None and (last.digits or last.number or last.caller is not None):
+        d.put(last_call=replace(last, digits="", number="", caller=None))
 
 
 def _begin_call(d: Draft, seizure: Seizure, *, seen: bool) -> None:
@@ -117,6 +117,7 @@ def _begin_call(d: Draft, seizure: Seizure, *, seen: bool) -> None:
         seizure=seizure.number,
         incoming=d.call.incoming,
     )
+    number.caller_known(d)
     if not d.state.private and d.state.policy.accepted:
         d.do(Listen(on=True))
     elif was_listening:
@@ -129,6 +130,7 @@ def end_call(d: Draft, ended: str) -> None:
         question.cancel(d, ended)
     end_take(d, ended)
     hush(d)
+    d.wake("number", None)
     call = d.call
     d.record(
         "call",
@@ -172,6 +174,7 @@ def flashed(d: Draft) -> None:
     if d.state.phase is Phase.ASKING:
         question.cancel(d, "flash")
     end_take(d, "flash")
+    number.begins_anew(d)
     d.put_call(digits="", caller=None)  # what is dialled now is another number, and who is there, perhaps another one
     if d.call.bar in {None, Bar.REFUSED, Bar.ENDED}:
         d.put_call(asked=False, bar=None, near_spoke=False, near_paused=False, far_spoke=False, ringback=False)
@@ -190,7 +193,9 @@ def key_dialled(d: Draft, e: KeyHeard) -> None:
 
 def _digit(d: Draft, digit: str) -> None:
     d.put_call(digits=emergency.with_digit(d.call.digits, digit))
-    if emergency.is_dialled(d.call.digits) and d.call.bar is not Bar.EMERGENCY:
+    number.digit_came(d)
+    policy = d.state.policy
+    if emergency.is_dialled(d.call.digits, policy.emergency, policy.outside) and d.call.bar is not Bar.EMERGENCY:
         _emergency(d)
 
 
@@ -242,6 +247,7 @@ def _ringback(d: Draft, e: ToneHeard) -> None:
 def _dial_tone(d: Draft, e: ToneHeard) -> None:
     if not e.final:
         d.put_call(digits=emergency.with_dial_tone(d.call.digits))
+        number.begins_anew(d)
     if d.state.phase is not Phase.OPEN:
         _conversation_over(d, "dial-tone", Bar.ENDED)
 

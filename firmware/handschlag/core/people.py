@@ -18,8 +18,9 @@ from handschlag.core.staff import StaffConsent, covers
 def told(d: Draft, e: RegisterTold) -> None:
     """The register was read: at the start, and whenever it has changed."""
     if e.damaged and e.damaged != d.state.people.damaged:
-        d.record("fault", what="staff:register")
-    d.put(people=replace(d.state.people, damaged=e.damaged))
+        d.record("fault", what="registers:damaged")
+    exclusions = d.state.people.exclusions if e.damaged else e.exclusions
+    d.put(people=replace(d.state.people, damaged=e.damaged, exclusions=exclusions))
     if not e.damaged:
         _compare(d, {consent.number: consent for consent in e.consents})
     look(d)

@@ -58,6 +58,8 @@ class Policy:
     way: Way = Way.KEY
     ask_when: AskWhen = AskWhen.BUTTON
     shifts: tuple[Shift, ...] = ()
+    emergency: tuple[str, ...] = ("110", "112")
+    outside: str = "0"
     settings_hash: str = ""
     version: str = ""
     window_s: float = 8.0

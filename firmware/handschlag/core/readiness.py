@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from handschlag.core.emergency import last_number
 from handschlag.core.events import Leg, TapAudio
 from handschlag.core.policy import AskWhen, Way
-from handschlag.core.state import CallState, Phase
+from handschlag.core.state import Call, CallState, Phase
 
 
 def cannot(state: CallState) -> str:
@@ -43,6 +44,11 @@ def proven_leg(state: CallState, leg: Leg) -> Leg:
     return leg if key_way_possible(state) else Leg.UNCERTAIN
 
 
+def unsettled(call: Call) -> bool:
+    """Whether it is still open which number this call has, or whether that one may be recorded."""
+    return call.match_ticket != 0 or (not call.incoming and not call.number and last_number(call.digits) != "")
+
+
 def way_to_ask(state: CallState) -> Way | None:
     """How a press of the button would ask in this call; None if it would not.
 
@@ -50,6 +56,8 @@ def way_to_ask(state: CallState) -> Way | None:
     """
     call = state.call
     if state.phase is not Phase.OPEN or call is None or call.bar is not None or state.private or cannot(state):
+        return None
+    if unsettled(call):
         return None
     if state.policy.way is Way.KEY and key_way_possible(state) and not call.asked:
         return Way.KEY
@@ -64,8 +72,7 @@ def asks_by_itself(state: CallState) -> bool:
     when = state.ask_when
     if call.incoming:
         return when in {AskWhen.INCOMING, AskWhen.ALWAYS} and call.near_paused
-    number_known = call.digits.strip(",") != ""
-    return when in {AskWhen.OUTGOING, AskWhen.ALWAYS} and call.ringback and call.far_spoke and number_known
+    return when in {AskWhen.OUTGOING, AskWhen.ALWAYS} and call.ringback and call.far_spoke and call.number != ""
 
 
 def warnings(state: CallState) -> tuple[str, ...]:

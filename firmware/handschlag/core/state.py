@@ -44,6 +44,7 @@ class Bar(StrEnum):
     STAFF = "staff"  # the employee held the button
     WITHDRAWN = "withdrawn"
     ENDED = "ended"  # busy or dial tone, or silence: the conversation is over, the handset still off
+    EXCLUDED = "excluded"  # its number stands on the do-not-record list
     UNSEEN = "unseen"  # its beginning was not seen: what was dialled, and whether it was asked, is not known
 
 
@@ -103,7 +104,9 @@ class Call:
     near_paused: bool = False
     far_spoke: bool = False
     ringback: bool = False
-    digits: str = ""
+    digits: str = field(default="", repr=False)
+    number: str = field(default="", repr=False)
+    match_ticket: int = 0
     caller: Caller | None = None
     outcome: str = "not-asked"
 
@@ -193,6 +196,7 @@ class People:
     waiting: Mapping[int, StaffConsent] = field(default_factory=dict)
     damaged: str = ""
     covered: bool = False
+    exclusions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,7 @@ class CallState:
     seed: bytes = b""
     counter: int = 0
     ticket: int = 0
+    match_ticket: int = 0
     deadlines: Mapping[str, float] = field(default_factory=dict)
     wall_offset: float = 0.0
     clock_synced: bool = False

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handschlag.core import button, caller, consent, line, people, question, recovery, voice
+from handschlag.core import button, caller, consent, line, number, people, question, recovery, voice
 from handschlag.core.draft import Draft
 from handschlag.core.effects import Effect, Ping, ReadGauges
 from handschlag.core.events import (
@@ -37,6 +37,7 @@ from handschlag.core.events import (
     LineTold,
     MarkPassed,
     Missing,
+    NumberMatched,
     PlayConnected,
     Played,
     PlayFailed,
@@ -101,6 +102,10 @@ def _clock_told(d: Draft, e: ClockTold) -> None:
     people.look(d)
 
 
+def _number_matched(d: Draft, e: NumberMatched) -> None:
+    number.matched(d, e)
+
+
 def _register_told(d: Draft, e: RegisterTold) -> None:
     people.told(d, e)
 
@@ -157,6 +162,7 @@ DEADLINES: Mapping[str, Callable[[Draft], None]] = {
     "grant": _ledger_deadline,
     "pending": _pending_deadline,
     "silence": _silence_deadline,
+    "number": number.settled,
     "caller": caller.forget,
     "destroy": consent.destroy_again,
 }
@@ -305,6 +311,7 @@ _EVERY: dict[type[Event], Cell] = {
     Booted: _booted,
     ClockTold: _clock_told,
     RegisterTold: _register_told,
+    NumberMatched: NO_CALL,
     SpaceTold: _space_told,
     Woke: _woke,
     TapHello: _tap_hello,
@@ -351,6 +358,7 @@ _EVERY: dict[type[Event], Cell] = {
 
 _IN_CALL: dict[type[Event], Cell] = {
     Flashed: _flashed,
+    NumberMatched: _number_matched,
     ToneHeard: _tone,
     ExchangeHeard: _exchange,
     SpeechBegan: _speech,

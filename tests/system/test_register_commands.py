@@ -1,4 +1,4 @@
-"""`handschlag staff`: consents taken in, shown and taken back at the command line."""
+"""`handschlag staff` and `handschlag exclude`: the registers at the command line."""
 
 from __future__ import annotations
 
@@ -116,3 +116,33 @@ def test_bad_input_is_one_line_and_changes_nothing(box: Path, arguments: tuple[s
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (box / "data" / "staff.json").exists()
+
+
+def exclude(box: Path, action: str, number: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command; the number comes on its standard input."""
+    command = [sys.executable, "-m", "handschlag", "exclude", action, "--config", "box.toml"]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, cwd=box, input=number + "\n"
+    )
+
+
+def test_a_number_goes_on_the_list_and_off_again(box: Path) -> None:
+    """Twice on, or off what is not there, is refused; another spelling is the same number; none stands there in clear."""
+    assert exclude(box, "add", "030 23125042").returncode == 0
+    again = exclude(box, "add", "+49 30 23125042")
+    assert again.returncode == 2
+    assert "already" in again.stderr
+    assert len(exclude(box, "list").stdout.splitlines()) == 1
+    assert b"23125042" not in (box / "data" / "excluded.json").read_bytes()
+    assert exclude(box, "remove", "03023125042").returncode == 0
+    assert exclude(box, "list").stdout == ""
+    assert exclude(box, "remove", "03023125042").returncode == 2
+
+
+@pytest.mark.parametrize("number", ["", "23125042", "hello", "+", "030\x00123"])
+def test_what_is_no_number_is_refused(box: Path, number: str) -> None:
+    """One line that says what is allowed; the number itself is not repeated."""
+    done = exclude(box, "add", number)
+    assert done.returncode == 2
+    assert "allowed is a number with area code" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
