@@ -127,7 +127,7 @@ def exclude(box: Path, action: str, number: str = "") -> subprocess.CompletedPro
 
 
 def test_a_number_goes_on_the_list_and_off_again(box: Path) -> None:
-    """Twice on, or off what is not there, is refused; another spelling is the same number; none stands there in clear."""
+    """Twice on, or off what is not there, is refused; spelling does not matter; nothing stands in clear."""
     assert exclude(box, "add", "030 23125042").returncode == 0
     again = exclude(box, "add", "+49 30 23125042")
     assert again.returncode == 2
