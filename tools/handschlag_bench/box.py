@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from handschlag.core.button import DEAF_AFTER_TRANSITION_S
 from handschlag.sim.demo.place import DemoFailed, make
 from handschlag.sim.demo.running import running
 from handschlag.sim.pulse import SINK_TO_BOX, TAP
@@ -28,6 +29,7 @@ from handschlag.sim.world import Script, World
 from handschlag_bench.row import Row
 
 SECONDS = 20.0
+RECORDS_WITHIN_S = 60.0
 EMPTY = "empty streams"
 TICKS = os.sysconf("SC_CLK_TCK")
 EMPTY_STREAMS = """
@@ -59,7 +61,10 @@ def run() -> Iterator[Row]:
                 world.run(8.0)
                 idle, idle_empty = _shares((box.pid, empty), world)
                 world.begin(_talk_for_long(world))
+                until = world.now + RECORDS_WITHIN_S
                 while box.latest.get("phase") != "recording":
+                    if world.now > until:
+                        raise DemoFailed(f"the box does not record within {RECORDS_WITHIN_S:.0f} s: {box.latest}")
                     world.step()
                     cast.alive()
                 world.run(5.0)
@@ -80,7 +85,7 @@ def run() -> Iterator[Row]:
 def _talk_for_long(world: World) -> Script:
     lines = [line for line in load_story("boiler") if line.part == "after"]
     world.tap.seize()
-    yield world.after(1.0)
+    yield world.after(DEAF_AFTER_TRANSITION_S + 0.5)  # the serial line and the button jitter against each other
     yield from world.short_press()
     yield world.box_speaks
     yield world.box_silent
