@@ -70,3 +70,30 @@ def test_ledger_of_the_box_verifies(shown: Path) -> None:
     command = [*HANDSCHLAG, "verify", str(shown / "box/data/ledger"), "--trust", str(shown / "keys/trust.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _report(ledger: Path, trust: Path) -> subprocess.CompletedProcess[str]:
+    first = json.loads(next(iter(sorted(ledger.glob("*.jsonl")))).read_text().splitlines()[0])
+    where = ["--ledger", str(ledger), "--trust", str(trust)]
+    command = [*HANDSCHLAG, "report", "--month", first["at"][:7], *where, "--json"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_report_tells_the_three_calls(shown: Path) -> None:
+    """One recorded, one unanswered, one withdrawn; nothing odd."""
+    told = json.loads(_report(shown / "box/data/ledger", shown / "keys/trust.json").stdout)
+    assert told["calls"] == 3
+    assert told["outcomes"] == {"recorded": 1, "unanswered": 1, "withdrawn": 1}
+    assert told["odd"] == []
+
+
+def test_there_is_no_report_on_an_edited_ledger(shown: Path, tmp_path: Path) -> None:
+    """A refusal that somebody has turned into something nicer: one line, exit 2."""
+    copy = tmp_path / "ledger"
+    shutil.copytree(shown / "box/data/ledger", copy)
+    for path in copy.glob("*.jsonl"):
+        path.write_text(path.read_text().replace("unanswered", "unanswereD"))
+    done = _report(copy, shown / "keys/trust.json")
+    assert done.returncode == 2
+    assert "does not hold" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from handschlag.cli import box, evidence, exclude, hear, keys, show, staff
+from handschlag.cli import box, evidence, exclude, hear, keys, report, show, staff
 from handschlag.errors import HandschlagError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("check")(box.check)
 app.command("hear")(hear.hear)
 app.command("verify")(evidence.verify)
 app.command("open")(evidence.open_)
+app.command("report")(report.report)
 app.add_typer(keys.app, name="keys")
 app.add_typer(staff.app, name="staff")
 app.add_typer(exclude.app, name="exclude")
