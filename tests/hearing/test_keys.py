@@ -88,6 +88,17 @@ def test_start_and_end_are_true() -> None:
         assert heard.duration_ms == pytest.approx(ms, abs=2)
 
 
+@pytest.mark.parametrize(("snr_db", "share"), [(60.0, 1.0), (12.0, 0.95)])
+def test_a_length_is_told_as_it_is(snr_db: float, share: float) -> None:
+    """A key of exactly 60 ms, which may be a consent, is told as 60 ms: always in quiet, mostly in noise."""
+    wave = dialled(KEYS * 4, 60.0, 60.0)
+    heard = keys_of(hear(wave + noise(wave.size, -7.0 - snr_db)))
+    assert len(heard) == 64
+    lengths = np.array([each.duration_ms for each in heard])
+    assert np.mean(lengths >= 60.0) >= share
+    assert np.all(np.abs(lengths - 60.0) <= 2.0)
+
+
 @pytest.mark.parametrize("snr_db", [8.0, 4.0])
 def test_noise(snr_db: float) -> None:
     """160 pulses in white noise are read at 8 dB, and at least 158 at 4 dB."""

@@ -35,6 +35,7 @@ SIEVE_SHARE: Final = 0.4  # of the energy above 300 Hz
 SOUNDING_SHARE: Final = 0.7
 RELEASED_AFTER: Final = 3  # hops without the tones
 HOLD: Final = 0.16  # of the decided power: 8 dB
+HELD_SURE: Final = 18  # before the middle of a window with this much of the tones they cannot have ended
 LOOK_AHEAD: Final = 200  # a track may have begun this much before its first hop
 PROVEN: Final = 480  # 60 ms: a leg that is proven over so much of a key stands
 JUDGED: Final = 800  # 100 ms: more of a key is not asked
@@ -176,12 +177,12 @@ class KeyDetector:
             events += self._decide(track, newest)
             if track.fit is None:
                 track.first = max(track.first, track.last - LONGEST_DOUBT)
-        elif sounds and track.last - track.start >= _next_milestone(track.reported - track.start):
-            track.reported = track.last
+        elif sounds and track.last - HELD_SURE - track.start >= _next_milestone(track.reported - track.start):
+            track.reported = track.last - HELD_SURE
             events.append(self._report(track, final=False))
         if released:
             if track.fit is not None:
-                track.reported = max(self._end(track, track.fit, newest), track.reported)
+                track.reported = max(_in_whole_ms(track.start, self._end(track, track.fit, newest)), track.reported)
                 events.append(self._report(track, final=True))
             self._tracks.remove(track)
         return events
@@ -193,7 +194,8 @@ class KeyDetector:
         fit = self._measure(track, newest)
         if fit is None:
             return []
-        sure = fit.end if fit.end is not None else newest - BOX // 2 - (beside.HALF if track.beside_dial else 0)
+        ended = None if fit.end is None else _in_whole_ms(fit.start, fit.end)
+        sure = ended if ended is not None else newest - BOX // 2 - (beside.HALF if track.beside_dial else 0)
         track.fit = fit
         track.start, track.reported = fit.start, sure
         return [self._report(track, final=False)]
@@ -272,6 +274,11 @@ def _next_milestone(length: int) -> int:
     if length < 480:
         return 480
     return (length // 800 + 1) * 800
+
+
+def _in_whole_ms(start: int, end: int) -> int:
+    """The end for a length in whole milliseconds: edges are not known better, and 60 ms are to be told as 60 ms."""
+    return start + 8 * ((end - start + 4) // 8)
 
 
 def _tones(squares: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -47,6 +47,7 @@ WIDTH: Final = 0.0265  # between Q.24's 1.8 % to accept and 3.5 % to reject
 TWIST_DB: Final = (-9.3, 5.5)
 BRIDGE: Final = 92  # 10 ms and what a 5 ms grid blurs
 SHORTEST: Final = 256  # 32 ms: between 24 to reject and 40 to accept
+REFINED: Final = 40  # 5 ms: how far an edge may lie from where the box puts it
 ENDED: Final = 16  # 2 ms without the tones, at the least, are an end
 LASTING: Final = 336  # 42 ms: tones that last are judged from then on
 
@@ -88,6 +89,8 @@ def measure(wave: Wave, row: int, column: int, anchor: int, late: int = 0) -> Pa
         and _sets_in(_gain(wave, tones.sum(axis=0)), start)
     ):
         return None
+    template = tones.sum(axis=0)
+    start, end = _edge(wave, template, start, 1), None if end is None else _edge(wave, template, end, -1)
     return Pair((float(frequencies[0]), float(frequencies[1])), (float(powers[0]), float(powers[1])), start, end)
 
 
@@ -113,8 +116,9 @@ def end_of(wave: Wave, pair: Pair, anchor: int) -> int | None:
     if anchor < FIT:
         return None
     tones, _ = _fit(wave[anchor - FIT : anchor], anchor - FIT, np.array(pair.frequencies_hz), wave.size)
-    span = _extent(_gain(wave, tones.sum(axis=0)), anchor - FIT // 2)
-    return None if span is None else span[1]
+    template = tones.sum(axis=0)
+    span = _extent(_gain(wave, template), anchor - FIT // 2)
+    return None if span is None or span[1] is None else _edge(wave, template, span[1], -1)
 
 
 def _long_enough(span: tuple[int, int | None], newest: int, late: int) -> bool:
@@ -234,6 +238,17 @@ def _extent(gain: Wave, anchor: int) -> tuple[int, int | None] | None:
     if not start <= at < end:
         return None
     return (start + half if start else 0), (end + half if end < gain.size else None)
+
+
+def _edge(wave: Wave, template: Wave, near: int, way: int) -> int:
+    """Where the tones begin (`way` 1) or end (-1): the place that leaves least, with nothing on one side of it.
+
+    This is the likeliest place in white noise, and true to a few samples even then.
+    """
+    first, last = max(near - REFINED, 0), min(near + REFINED, wave.size)
+    part = template[first:last]
+    gained = np.concatenate([[0.0], np.cumsum(part * (2.0 * wave[first:last] - part))])
+    return first + int(np.argmin(way * gained))
 
 
 def _stretches(indices: NDArray[np.intp]) -> list[tuple[int, int]]:
