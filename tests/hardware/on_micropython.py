@@ -27,7 +27,7 @@ def say(seq, body):
     tap.receive(encode(seq, body))
 
 
-run(100, 48000, 0)
+run(200, 48000, 0)
 say(1, "PING")
 say(2, "PATH to=line")
 run(500, 48000, 0, ring=True)

@@ -203,7 +203,7 @@ def run_main(turns: int) -> list[str]:
 def test_the_program_runs(board: Any) -> None:
     """`main.py`, as on the board: it greets, answers, draws K1, and lets it fall after 5 s of silence."""
     Uart.inbox += encode(1, "PING", {}) + encode(2, "PATH", {"to": "line"})
-    assert run_main(100)[:3] == ["HELLO", "OK", "LINE"]
+    assert run_main(300)[:3] == ["HELLO", "OK", "LINE"]
     assert Wdt.timeout == board.WATCHDOG_MS
     assert Pin.made[pins.RELAY_LINE].level == 1
     Uart.inbox += encode(1, "PING", {}) + encode(2, "PATH", {"to": "line"})

@@ -60,7 +60,7 @@ class Desk:
 
     def __init__(self, tap: AnyTap) -> None:
         self.tap = tap
-        self.now = 0.1
+        self.now = 0.2
         self.parser = LineParser(TAP_WORDS)
         self._seq = 100
         tap.tick(self.now)

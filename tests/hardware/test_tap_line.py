@@ -41,7 +41,7 @@ class Bench:
     def __init__(self) -> None:
         self.journal = Journal()
         self.line = Line(self.journal)
-        self.feed(48000, 0, 100)
+        self.feed(48000, 0, 200)
         self.journal.said.clear()
 
     def feed(self, mv: int, ua: int, ms: int, *, pulses: int = 0, sensing: bool = True) -> None:

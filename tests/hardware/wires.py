@@ -63,9 +63,9 @@ class FirmwareTap:
         self._serial = serial
         self.wires = Wires()
         self.core = Tap(boot, serial)
-        self._ms = 0
+        self.ms = 0
         self._told = b""
-        self.run(100)
+        self.run(200)
 
     @property
     def bypass(self) -> bool:
@@ -80,7 +80,7 @@ class FirmwareTap:
     def run(self, milliseconds: int) -> None:
         """Let time pass."""
         for _ in range(milliseconds):
-            self._ms += 1
+            self.ms += 1
             wires = self.wires
             wires.step()
             self.core.step(1, wires.mv, wires.ua if self.core.to_line else 0, wires.pulses)
@@ -88,7 +88,7 @@ class FirmwareTap:
 
     def tick(self, now: float) -> None:
         """It is `now`."""
-        self.run(max(0, round(now * 1000) - self._ms))
+        self.run(max(0, round(now * 1000) - self.ms))
 
     def receive(self, data: bytes) -> None:
         """Bytes from the box."""
@@ -135,7 +135,7 @@ class FirmwareTap:
     def reboot(self, boot: str) -> None:
         """Power came back."""
         self.core = Tap(boot, self._serial)
-        self.run(100)
+        self.run(200)
 
     def _open_for(self, lengths: Iterable[int]) -> None:
         for length in lengths:

@@ -48,8 +48,8 @@ RING_OVER_MS = 80
 POLARITY_MS = 30
 """Longer than a half-wave of 20 Hz, so that ring voltage reverses nothing."""
 
-KNOWN_MS = 60
-"""After the start, the line's state is told only when it had time to settle."""
+KNOWN_MS = 150
+"""After the start the line's state is told only when a ring of 20 Hz, too, had time to be recognised."""
 
 _LONG_MS = 1000000
 
