@@ -63,6 +63,11 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def _every() -> None:
+    """What comes before each command: nothing."""
+
+
 def main() -> None:
     """Run the command line."""
     try:
