@@ -48,11 +48,15 @@ TWIST_DB: Final = (-9.3, 5.5)
 BRIDGE: Final = 92  # 10 ms and what a 5 ms grid blurs
 SHORTEST: Final = 256  # 32 ms: between 24 to reject and 40 to accept
 REFINED: Final = 40  # 5 ms: how far an edge may lie from where the box puts it
+TOGETHER: Final = 32  # 4 ms between the beginnings of both tones
+ODD_START: Final = 14  # 1.8 ms between one tone's beginning and that of both
+ODD: Final = 3
 ENDED: Final = 16  # 2 ms without the tones, at the least, are an end
 LASTING: Final = 336  # 42 ms: tones that last are judged from then on
 
 FLOOR_POWER: Final = 0.5 * 10.0 ** ((FLOOR_DBM0 - FULL_SCALE_DBM0) / 10.0)
 _VOICE: Final = slice(80, 225)  # of 1024 at 8 kHz
+_LOW: Final = slice(0, 83)
 _OFFSETS: Final = np.arange(-0.045, 0.0451, 0.005)
 
 
@@ -85,8 +89,10 @@ def measure(wave: Wave, row: int, column: int, anchor: int, late: int = 0) -> Pa
     tones, powers = _fit(heard, first, frequencies, wave.size)
     if not (
         _steady(modulated, powers, heard.size)
+        and _twisted(powers)
         and _alone(wave, tones, first, last)
         and _sets_in(_gain(wave, tones.sum(axis=0)), start)
+        and _believed(wave, tones, (first, last), start, modulated)
     ):
         return None
     template = tones.sum(axis=0)
@@ -206,6 +212,10 @@ def _is_key(powers: Wave, energy: float) -> bool:
     """Loud enough, pure enough, and within the twist."""
     if powers.sum() < PURE_SHARE * energy or powers.min() < FLOOR_POWER:
         return False
+    return _twisted(powers)
+
+
+def _twisted(powers: Wave) -> bool:
     twist = 10.0 * math.log10(powers[1] / powers[0])
     return TWIST_DB[0] <= twist <= TWIST_DB[1]
 
@@ -287,10 +297,7 @@ def _alone(wave: Wave, pair: Wave, first: int, last: int) -> bool:
     rest = float(left @ left) / length
     if rest > (1.0 - PURE_SHARE) * float(heard @ heard) / length:
         return False
-    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * (np.arange(length) + 0.5) / length)
-    spectrum = np.fft.rfft(left * window, 1024)
-    density = spectrum.real**2 + spectrum.imag**2
-    peak = float(density.max()) * 2.0 / float(window.sum()) ** 2
+    density, peak = _density(left)
     if peak > THIRD_SHARE * power:
         return False
     if rest > SMALL_REST * power:
@@ -317,3 +324,54 @@ def _sets_in(gain: Wave, start: int) -> bool:
         return False
     full = np.flatnonzero(around[absent[-1] :] > 0.8)
     return bool(full.size and full[0] <= RISE)
+
+
+def _believed(wave: Wave, pair: Wave, span: tuple[int, int], start: int, modulated: Modulations) -> bool:
+    """Both tones begin together; and where the rest is not small, few things look odd for a key in noise.
+
+    What looks odd is what white noise does to three keys of a hundred (measured). Noise does three of these things to
+    one key in a thousand; two notes of a chord, in noise that hides the others, did at least three in every case found.
+    """
+    late = pair.copy()
+    late[:, :start] = 0.0
+    begun = [_edge(wave - late[1 - i], pair[i], start, 1) for i in (0, 1)]
+    if abs(begun[0] - begun[1]) > TOGETHER:
+        return False
+    power = np.mean(pair[:, slice(*span)] ** 2, axis=1)
+    if modulated.rest <= SMALL_REST * power.sum():
+        return True
+    begun_late = max(abs(at - start) for at in begun)
+    return (
+        sum(value > limit for value, limit in _oddities(wave, pair, span, start, modulated)) + (begun_late > ODD_START)
+        < ODD
+    )
+
+
+def _oddities(
+    wave: Wave, pair: Wave, span: tuple[int, int], start: int, modulated: Modulations
+) -> list[tuple[float, float]]:
+    """What may be odd, each with its limit."""
+    heard, tones = wave[slice(*span)], pair[:, slice(*span)]
+    noise = modulated.rest / np.mean(tones**2, axis=1)
+    one, box = noise / heard.size, np.sqrt(noise / BOX)
+    gains = [_gain(wave, tone) for tone in pair]
+    edge = start - BOX // 2
+    before = np.array([np.abs(gain[max(edge - 160, 0) : max(edge - BOX, 1)]).max() for gain in gains])
+    during = np.array([np.std(gain[span[0] : span[1] - BOX]) for gain in gains])
+    density, peak = _density(heard - tones.sum(axis=0))
+    return [
+        (float(np.max(modulated.slope**2 / one)) / 3.0, 7.5),
+        (float(np.max(modulated.bend / one)), 15.0),
+        (float(np.max(before / box)), 3.4),  # a tone was there before
+        (float(np.max(during / box)), 1.6),  # a tone varies
+        (float(density[_LOW].sum() / density.sum()), 0.13),
+        (peak / modulated.rest, 0.095),
+    ]
+
+
+def _density(left: Wave) -> tuple[Wave, float]:
+    """Spectral density of what is left, 1024 points, and the power of a tone that would make its peak."""
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * (np.arange(left.size) + 0.5) / left.size)
+    spectrum = np.fft.rfft(left * window, 1024)
+    density: Wave = spectrum.real**2 + spectrum.imag**2
+    return density, float(density.max()) * 2.0 / float(window.sum()) ** 2
