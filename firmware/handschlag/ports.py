@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from handschlag.core.effects import RecLamp, StatusLamp, Value
 from handschlag.core.events import Event
+from handschlag.core.sources import Fact
 
 Frames = npt.NDArray[np.float32]
 """Audio as (frames, channels); 1.0 is full scale, a full-scale sine is +3.14 dBm0."""
@@ -100,6 +101,18 @@ class Line(Protocol):
 
     def close(self) -> None:
         """Bypass, and end."""
+        ...
+
+
+class LineSource(Protocol):
+    """One of several parts that together read a line (`core.sources`): what it tells are facts, not decisions."""
+
+    def start(self, tell: Callable[[Fact], None]) -> None:
+        """Begin to tell; SourceLost while the part is missing, which is looked for again, for ever."""
+        ...
+
+    def close(self) -> None:
+        """End."""
         ...
 
 

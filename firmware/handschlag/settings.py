@@ -79,15 +79,29 @@ class DutySection(Section, frozen=True):
 
 
 class LineSection(Section, frozen=True):
-    """The tap. `proven` is the serial number of the tap whose polarity was proven at the bench.
+    """The tap, or what takes its place. `proven` is the serial number of the tap whose polarity the bench proved.
+
+    `kind = "sources"` reads the line without a tap: `hook`, `ring` and `number` name who decides what, of `gpio`
+    (opto-isolated inputs on `hook_pin` and `ring_pin`), `modem` (its serial port; ring and number) and `fritz` (host of
+    a FRITZ!Box's call monitor; with `extension`, its hook is that telephone's). With several the one that restricts
+    wins (see `core.sources`). Beside a tap, `number` alone may be given. Without a tap only the oral way is open.
 
     `bench` names that result, by a date for example. A dial tone that disproves a result disproves it for good: only
     another result, with another name, brings the keypress way back. `calibration` is the bench's file, which has its
     own name for the result; without one recordings hold the mix of both parties.
     """
 
-    kind: Literal["tap", "absent"]
+    kind: Literal["tap", "sources", "absent"]
     port: str = ""
+    hook: tuple[Literal["gpio", "fritz"], ...] = ()
+    ring: tuple[Literal["gpio", "modem", "fritz"], ...] = ()
+    number: tuple[Literal["modem", "fritz"], ...] = ()
+    hook_pin: Pin | None = None
+    ring_pin: Pin | None = None
+    modem: str = ""
+    fritz: str = ""
+    fritz_port: Port = 1012
+    extension: Annotated[int, msgspec.Meta(ge=0, le=999)] | None = None
     proven: str = ""
     bench: BenchName = ""
     calibration: str = ""
@@ -252,8 +266,46 @@ def _choices(key: str) -> list[str]:
     return []
 
 
+def _check_line(path: Path, settings: Settings) -> None:
+    """Every source that is named must be wired, and nothing may be wired in vain."""
+    line = settings.line
+    named = {*line.hook, *line.ring, *line.number}
+    if line.kind == "sources":
+        for key, value in (("hook", line.hook), ("ring", line.ring)):
+            if not value:
+                raise BadSetting(f'{path}: line.{key} = []: is missing; with kind = "sources" somebody must decide it')
+        if line.proven or line.calibration:
+            raise BadSetting(f'{path}: line.proven, line.calibration: are of a tap; not allowed with kind = "sources"')
+    elif line.hook or line.ring or (line.number and line.kind != "tap"):
+        raise BadSetting(
+            f"{path}: line.hook = {list(line.hook)}, line.ring = {list(line.ring)}, line.number = {list(line.number)}: "
+            'allowed with kind = "sources"; number also with kind = "tap"'
+        )
+    wired = (
+        ("hook_pin", line.hook_pin is not None, "gpio" in line.hook, "the hook input's pin (BCM number)"),
+        ("ring_pin", line.ring_pin is not None, "gpio" in line.ring, "the ring input's pin (BCM number)"),
+        ("modem", line.modem != "", "modem" in named, "the modem's serial port, as /dev/serial/by-id/..."),
+        ("fritz", line.fritz != "", "fritz" in named, "the host name of the FRITZ!Box"),
+        ("extension", line.extension is not None, line.extension is not None and "fritz" in named, ""),
+    )
+    for key, given, needed, allowed in wired:
+        if needed and not given:
+            raise BadSetting(f"{path}: line.{key}: is missing; allowed is {allowed}")
+        if given and not needed:
+            raise BadSetting(f"{path}: line.{key} = {getattr(line, key)!r}: nothing in hook, ring and number uses it")
+    panel = settings.panel
+    taken = (panel.rec, panel.red, panel.green, panel.blue, panel.button) if panel.kind == "gpio" else ()
+    pins = [pin for pin in (line.hook_pin, line.ring_pin) if pin is not None]
+    if len({*pins, *taken}) < len(pins) + len(set(taken)):
+        raise BadSetting(
+            f"{path}: line.hook_pin = {line.hook_pin}, line.ring_pin = {line.ring_pin}: allowed are two different pins "
+            f"that the panel does not use ({', '.join(map(str, taken)) or 'none'})"
+        )
+
+
 def _check(path: Path, loaded: Loaded) -> None:
     settings = loaded.settings
+    _check_line(path, settings)
     needed = (
         (
             "line.port",

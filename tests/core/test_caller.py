@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from handschlag.core import effects as do
 from handschlag.core import events as ev
+from handschlag.core.state import Bar
 from tests.core.world import World
 
 NUMBER = "03023125042"
@@ -193,3 +194,43 @@ def test_number_stays_out_of_ledger_and_representations() -> None:
     said = repr(world.trace) + repr(world.state) + repr(world.did(do.Record))
     for secret in (NUMBER, "Weber", "030111222"):
         assert secret not in said
+
+
+def test_a_number_told_while_it_rings_counts() -> None:
+    """A part that reads caller id itself tells it during the ring; in private mode it is not kept."""
+    world = World().start()
+    world.ring()
+    _say(world)
+    assert _caller(world) is not None
+    world.ring(on=False)
+    world.lift()
+    call = world.state.call.call
+    assert call is not None
+    assert call.caller is not None
+    assert call.caller.number == NUMBER
+
+
+def test_a_number_told_just_after_the_answer_is_the_callers() -> None:
+    """Late word of the ring answered is who is there; what comes later is somebody who waits."""
+    world = World().start()
+    world.ring()
+    world.lift()
+    world.wait(1.0)
+    _say(world)
+    world.wait(5.0)
+    _say(world, "0302")
+    call = world.state.call.call
+    assert call is not None
+    assert call.caller is not None
+    assert call.caller.number == NUMBER
+
+
+def test_an_emergency_number_told_by_the_network_bars_the_call() -> None:
+    """Whatever was heard of it before, a whole number 110 is an emergency call."""
+    world = World().start()
+    world.lift()
+    world.feed(ev.Pulsed(world.now, "1"))
+    world.feed(ev.Dialled(world.now, "110"))
+    call = world.state.call.call
+    assert call is not None
+    assert call.bar is Bar.EMERGENCY

@@ -57,6 +57,22 @@ def test_good_settings_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "lines",
+    [
+        (
+            "kind = 'sources'\nhook = ['gpio', 'fritz']\nring = ['gpio', 'modem']\nnumber = ['modem', 'fritz']\n"
+            "hook_pin = 5\nring_pin = 6\nmodem = '/dev/serial/by-id/modem'\nfritz = 'fritz.box'\nextension = 1"
+        ),
+        "kind = 'tap'\nport = '/dev/serial/by-id/tap'\nnumber = ['fritz']\nfritz = 'fritz.box'",
+    ],
+)
+def test_lines_that_are_put_together(tmp_path: Path, lines: str) -> None:
+    """A line of several sources, and a tap with the number from elsewhere, load and are assembled of these parts."""
+    loaded = load(_settings(tmp_path, GOOD.replace('kind = "absent"', lines, 1)))
+    assert loaded.settings.line.fritz == "fritz.box"
+
+
+@pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ('name = "box-1"', 'name = "Box 1"', ["box.name", "'Box 1'", "a-z0-9"]),
@@ -64,7 +80,7 @@ def test_good_settings_load(tmp_path: Path) -> None:
         ('data = "data"', 'data = "data"\nfolder = "x"', ["box.folder", "no such key", "reserve_mib"]),
         ('data = "data"', 'data = "data"\nreserve_mib = 3', ["box.reserve_mib", "3", "16"]),
         ('key = "box.key"', 'key = "other.key"', ["box.key", "'other.key'", "no such file"]),
-        ('[line]\nkind = "absent"', '[line]\nkind = "modem"', ["line.kind", "'modem'", "tap, absent"]),
+        ('[line]\nkind = "absent"', '[line]\nkind = "modem"', ["line.kind", "'modem'", "tap, sources, absent"]),
         ('[line]\nkind = "absent"', '[line]\nkind = "tap"', ["line.port", "/dev/serial/by-id"]),
         ('[uplink]\nkind = "absent"', '[uplink]\nkind = "mqtt"\nhost = "example.org"', ["uplink.host", "ca"]),
         ('[uplink]\nkind = "absent"', '[uplink]\nkind = "mqtt"\nport = 0', ["uplink.port", "0", "1"]),
@@ -74,6 +90,28 @@ def test_good_settings_load(tmp_path: Path) -> None:
         ("[panel]", f"{DUTY}\nbegin = '07:00'\nend = '25:00'\n[panel]", ["duty[0].end", "'25:00'"]),
         ("[panel]", "[[duty]]\ndays = ['Mo']\n[panel]", ["duty[0].days[0]", "'Mo'", "mon, tue"]),
         ("[panel]", "[panel", ["TOML"]),
+        *(
+            ('[line]\nkind = "absent"', f"[line]\n{lines}", said)
+            for lines, said in (
+                ("kind = 'sources'", ["line.hook", "missing"]),
+                ("kind = 'sources'\nhook = ['gpio']\nhook_pin = 5", ["line.ring", "missing"]),
+                ("kind = 'sources'\nhook = ['vox']", ["line.hook[0]", "'vox'", "gpio, fritz"]),
+                ("kind = 'sources'\nhook = ['modem']", ["line.hook[0]", "'modem'", "gpio, fritz"]),
+                ("kind = 'sources'\nhook = ['gpio']\nring = ['modem']\nhook_pin = 5", ["line.modem", "missing"]),
+                ("kind = 'sources'\nhook = ['gpio']\nring = ['gpio']\nhook_pin = 5", ["line.ring_pin", "missing"]),
+                (
+                    "kind = 'sources'\nhook = ['gpio']\nring = ['gpio']\nhook_pin = 5\nring_pin = 5",
+                    ["line.hook_pin = 5", "two different pins"],
+                ),
+                (
+                    "kind = 'sources'\nhook = ['gpio']\nring = ['gpio']\nhook_pin = 5\nring_pin = 6\nfritz = 'box'",
+                    ["line.fritz = 'box'", "nothing in hook, ring and number uses it"],
+                ),
+                ("kind = 'sources'\nhook = ['fritz']\nring = ['fritz']\nproven = 'T-7'", ["line.proven", "of a tap"]),
+                ("kind = 'tap'\nport = 'x'\nhook = ['gpio']\nhook_pin = 5", ["line.hook", "'gpio'", "sources"]),
+                ("kind = 'absent'\nnumber = ['fritz']\nfritz = 'box'", ["line.number", "'fritz'", "tap"]),
+            )
+        ),
     ],
 )
 def test_bad_setting_names_key_value_and_what_is_allowed(tmp_path: Path, old: str, new: str, said: list[str]) -> None:

@@ -22,9 +22,13 @@ from handschlag.adapters.catalog import TinyCatalog
 from handschlag.adapters.clock import SystemClock
 from handschlag.adapters.files import RealFiles
 from handschlag.adapters.flac import FlacCodec
+from handschlag.adapters.fritz import FritzLine
+from handschlag.adapters.gpio_line import GpioLine
 from handschlag.adapters.ledger_file import LedgerFile
+from handschlag.adapters.modem import ModemLine
 from handschlag.adapters.panel import GpioPanel
 from handschlag.adapters.registers import FileRegisters
+from handschlag.adapters.sources import SourcesLine
 from handschlag.adapters.spool import DiskSpool, Identity
 from handschlag.adapters.tap import SerialTap
 from handschlag.adapters.uplink import MqttUplink, TlsFiles
@@ -35,6 +39,7 @@ from handschlag.core.events import DiskFailed, Event
 from handschlag.core.fold import Folded, fold
 from handschlag.core.policy import Policy, Shift
 from handschlag.core.retention import keep_until
+from handschlag.core.sources import Deciders
 from handschlag.hearing import Ear
 from handschlag.ports import (
     SOUND_RATE_HZ,
@@ -44,6 +49,7 @@ from handschlag.ports import (
     Ledger,
     LedgerFacts,
     Line,
+    LineSource,
     Panel,
     Post,
     Sound,
@@ -275,9 +281,29 @@ def _line(loaded: Loaded, clock: Clock) -> Line:
     settings = loaded.settings.line
     match settings.kind:
         case "tap":
-            return SerialTap(str(loaded.path(settings.port)), now=clock.mono)
+            tap = SerialTap(str(loaded.path(settings.port)), now=clock.mono)
+            if not settings.number:
+                return tap
+            deciders = Deciders(number=settings.number)
+            return SourcesLine(_sources(loaded, clock), deciders, tap=tap, now=clock.mono)
+        case "sources":
+            deciders = Deciders(settings.hook, settings.ring, settings.number)
+            return SourcesLine(_sources(loaded, clock), deciders, now=clock.mono)
         case "absent":
             return AbsentLine(clock.mono)
+
+
+def _sources(loaded: Loaded, clock: Clock) -> dict[str, LineSource]:
+    """The parts that the settings wire, by the names that they have there."""
+    line = loaded.settings.line
+    found: dict[str, LineSource] = {}
+    if line.hook_pin is not None or line.ring_pin is not None:
+        found["gpio"] = GpioLine(line.hook_pin, line.ring_pin, now=clock.mono)
+    if line.modem:
+        found["modem"] = ModemLine(str(loaded.path(line.modem)), now=clock.mono)
+    if line.fritz:
+        found["fritz"] = FritzLine(line.fritz, line.fritz_port, extension=line.extension, now=clock.mono)
+    return found
 
 
 def _audio(loaded: Loaded, clock: Clock, stream: StreamClock | None, sounds: Mapping[str, Sound]) -> Audio:

@@ -14,9 +14,10 @@ from dataclasses import replace
 from handschlag.core.draft import Draft
 from handschlag.core.effects import Caller, Listen
 from handschlag.core.events import CallerIdHeard
-from handschlag.core.state import CAPTURING
+from handschlag.core.state import CAPTURING, Phase
 
 REVERSAL_S = 3.0  # from a reversal of the line to the end of a message: 100 ms, DT-AS, 45-500 ms, up to 2 s
+LATE_NUMBER_S = 2.0  # modems tell number and name up to 0.5 s after the last of them, and the hook is quicker
 WAITING_AT_MOST = 8  # callers noted during one recording
 
 
@@ -53,16 +54,25 @@ def answered(d: Draft) -> Caller | None:
 
 
 def heard_on_hook(d: Draft, e: CallerIdHeard) -> None:
-    """Caller id on an idle line."""
-    if d.state.awaits_caller:
+    """Caller id on a line that is idle or rings: from between the rings, or from a part that reads it itself."""
+    rings = d.state.phase is Phase.RINGING and not d.state.private and d.state.policy.accepted
+    if d.state.awaits_caller or rings:
         d.put(caller=_caller(e))
 
 
-def heard_in_call(d: Draft, e: CallerIdHeard) -> None:
-    """Somebody is waiting: a word in the sealed details of what is being recorded, and nothing else."""
+def heard_in_call(d: Draft, e: CallerIdHeard) -> bool:
+    """Somebody is waiting: a word in the sealed details of what is being recorded, and nothing else.
+
+    A part that reads the number itself may tell it a little after the answer: then it is the caller, and True is given.
+    """
+    call = d.call
+    if call.incoming and call.caller is None and d.at - call.began_at <= LATE_NUMBER_S and not d.state.private:
+        d.put_call(caller=_caller(e))
+        return True
     take = d.state.take
     if take is not None and d.state.phase in CAPTURING and len(take.waiting) < WAITING_AT_MOST:
         d.put(take=replace(take, waiting=(*take.waiting, _caller(e))))
+    return False
 
 
 def _caller(e: CallerIdHeard) -> Caller:

@@ -134,6 +134,13 @@ class Pulsed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Dialled(Event):
+    """The whole number that was called from here, told by the network; not in the representation (P9)."""
+
+    number: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class LineBroke(Event):
     """A short interruption of the line that is neither a hang-up nor a flash."""
 

@@ -13,6 +13,7 @@ from handschlag.core.consent import close_what_may_close, end_take, note_speech,
 from handschlag.core.draft import Draft
 from handschlag.core.effects import FinishInterrupted, Listen, SetPath
 from handschlag.core.events import (
+    Dialled,
     KeyHeard,
     Leg,
     LineTold,
@@ -183,6 +184,16 @@ def flashed(d: Draft) -> None:
 def dialled(d: Draft, e: Pulsed) -> None:
     """A digit by loop interruptions."""
     _digit(d, e.digit)
+
+
+def number_dialled(d: Draft, e: Dialled) -> None:
+    """The network told the whole number: it replaces what was heard of it."""
+    number.begins_anew(d)
+    d.put_call(digits="")
+    for digit in e.number[: emergency.DIGITS_AT_MOST]:
+        _digit(d, digit)
+    d.wake("number", None)
+    number.settled(d)
 
 
 def key_dialled(d: Draft, e: KeyHeard) -> None:

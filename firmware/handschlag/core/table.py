@@ -21,6 +21,7 @@ from handschlag.core.events import (
     CallerIdHeard,
     ClockTold,
     Connected,
+    Dialled,
     Disconnected,
     DiskFailed,
     EntryDurable,
@@ -197,6 +198,10 @@ def _pulsed(d: Draft, e: Pulsed) -> None:
     line.dialled(d, e)
 
 
+def _dialled(d: Draft, e: Dialled) -> None:
+    line.number_dialled(d, e)
+
+
 def _play_connected(d: Draft, e: PlayConnected) -> None:
     if e.ok:
         voice.connected(d)
@@ -258,7 +263,8 @@ def _caller_on_hook(d: Draft, e: CallerIdHeard) -> None:
 
 
 def _caller_in_call(d: Draft, e: CallerIdHeard) -> None:
-    caller.heard_in_call(d, e)
+    if caller.heard_in_call(d, e):
+        number.caller_known(d)
 
 
 def _audio_came(d: Draft, _e: AudioCame) -> None:
@@ -319,6 +325,7 @@ _EVERY: dict[type[Event], Cell] = {
     LineTold: _line_told,
     Flashed: NO_CALL,
     Pulsed: NO_CALL,
+    Dialled: NO_CALL,
     LineBroke: Ignore("a short break ends no seizure; the tap counts it"),
     PlayConnected: _play_connected,
     KeyHeard: NOT_HEARD,
@@ -366,6 +373,7 @@ _IN_CALL: dict[type[Event], Cell] = {
     KeyHeard: _key,
     CallerIdHeard: _caller_in_call,
     Pulsed: _pulsed,
+    Dialled: _dialled,
 }
 
 _OWN: dict[Phase, dict[type[Event], Cell]] = {
