@@ -8,6 +8,7 @@ thresholds proves nothing.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -40,11 +41,17 @@ def leg_of(cosine: float) -> Leg:
 
 def phasors(signals: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> NDArray[np.complex128]:
     """Hann-weighted complex amplitudes, (signals, frequencies), of (signals, n) at 8 kHz."""
-    length = signals.shape[1]
+    turn, scale = _turn(signals.shape[1], frequencies_hz)
+    amplitudes: NDArray[np.complex128] = signals @ turn * scale
+    return amplitudes
+
+
+@lru_cache(maxsize=4)
+def _turn(length: int, frequencies_hz: tuple[float, ...]) -> tuple[NDArray[np.complex128], np.float64]:
+    """What signals of this length are held against: the parts of one key are all of one length."""
     window = 0.5 - 0.5 * np.cos(2.0 * np.pi * (np.arange(length) + 0.5) / length)
     turn = np.exp(-2j * np.pi / RATE * np.outer(np.arange(length), frequencies_hz)) * window[:, None]
-    amplitudes: NDArray[np.complex128] = signals @ turn * (2.0 / max(window.sum(), 1e-9))
-    return amplitudes
+    return turn, 2.0 / max(window.sum(), 1e-9)
 
 
 def _both_alive(pair: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> bool:

@@ -164,7 +164,7 @@ class FskReceiver:
         """Look at the newest block."""
         self.sounding[:] = False
         np.copyto(self._copy, self._view)
-        energy = np.einsum("ij,ij->i", self._copy, self._copy)
+        energy = np.vecdot(self._copy, self._copy)
         if self._state is State.ASLEEP and energy.max() < _LOUD:
             return []
         in_band = np.square(self._copy @ self._tone).sum(axis=1)

@@ -125,6 +125,9 @@ def separate(pair: NDArray[np.float32], calibration: Calibration | None = None) 
 
 def to_int16(legs: NDArray[np.float32]) -> NDArray[np.int16]:
     """Floats (full scale 1.0) to 16 bits, rounded to nearest, limited to ±32767."""
-    scaled = np.rint(legs * np.float32(32767.0))
-    samples: NDArray[np.int16] = np.clip(scaled, -32767, 32767, out=scaled).astype(np.int16)
+    scaled = legs * np.float32(32767.0)
+    np.rint(scaled, out=scaled)
+    np.minimum(scaled, np.float32(32767.0), out=scaled)  # np.clip costs five times as much
+    np.maximum(scaled, np.float32(-32767.0), out=scaled)
+    samples: NDArray[np.int16] = scaled.astype(np.int16)
     return samples

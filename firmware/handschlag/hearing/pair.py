@@ -312,7 +312,19 @@ def _alone(wave: Wave, pair: Wave, first: int, last: int) -> bool:
 
 def _level(gain: Wave) -> bool:
     """The tone is there most of the time, at about one level."""
-    return not gain.size or bool(np.quantile(gain, 0.2) >= 0.5 and np.quantile(gain, 0.8) <= 1.7)
+    if not gain.size:
+        return True
+    ordered = np.sort(gain)
+    return _quantile(ordered, 0.2) >= 0.5 and _quantile(ordered, 0.8) <= 1.7
+
+
+def _quantile(ordered: Wave, share: float) -> float:
+    """As `np.quantile` gives it, of what is sorted already: that takes a tenth of the time."""
+    place = share * (ordered.size - 1)
+    below = int(place)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, ordered.size - 1)])
+    part = place - below
+    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1.0 - part)
 
 
 def _sets_in(gain: Wave, start: int) -> bool:

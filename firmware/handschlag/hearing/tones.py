@@ -100,7 +100,7 @@ class ToneDetector:
         """Look at the newest block."""
         far, hops = self._copy[0], self._copy.shape[1]
         np.copyto(far, self._views[0])
-        energy = np.einsum("ij,ij->i", far, far)
+        energy = np.vecdot(far, far)
         last = self._history.base + hops * HOP - WINDOW // 2
         self.sounding[:] = False
         tracking = any(tracker.pulse is not None for tracker in self._trackers)
@@ -109,7 +109,7 @@ class ToneDetector:
         spectrum = far @ _MATRIX
         measured = (spectrum * spectrum) @ _TO_BANDS
         np.multiply(far, _SHAPE, out=self._weighted)
-        total = np.einsum("ij,ij->i", self._weighted, self._weighted)
+        total = np.vecdot(self._weighted, self._weighted)
         self._weighted[:] = 0.0  # filled while it is loud only, and would keep what it holds
         total += measured[:, -1] + np.float32(1e-12)
         shares = measured[:, :-1] / total[:, None]
