@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +52,7 @@ def report(
         trust = trust or folder / "trust.json"
     told = report_of(_entries(folder, trust), month)
     if as_json:
-        print(json.dumps(asdict(told)))
+        print(msgspec.json.encode(told).decode())
         return
     for line in _words(told):
         print(line)
