@@ -39,6 +39,7 @@ Mode = Literal["vi", "legs", "mix"]
 
 _CHANNELS: Final = {"vi": 2, "legs": 2, "mix": 1}
 _LONGEST_HOPS: Final = 1000
+_SILENT_STEPS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +107,8 @@ class Ear:
         self._echo = EchoCanceller(self.channels, block)
         self._echo_lasts = False
         signals = self.leg_count + (2 if mode == "vi" else 0)
+        self._signals = np.zeros((signals, block), np.float32)
+        self._frames_a_step = max(sample_rate_in * block // RATE, 1)
         self._high_pass = BlockFir(high_pass(), signals, block)
         self._history = History(signals, block)
         self._keys = KeyDetector(self._history, self.leg_count, has_pair=mode == "vi")
@@ -180,7 +183,14 @@ class Ear:
         return replace(heard, events=(*heard.events, *self._tones.finish()))
 
     def forget(self) -> None:
-        """Overwrite all audio with zeros and begin a new stream at position 0; the doubt in the direction stays."""
+        """Overwrite all audio with zeros and begin a new stream at position 0; the doubt in the direction stays.
+
+        What is freed already (the working copies of the last steps) is in nobody's hands but the allocator's, which
+        gives the same places to the same steps: so some steps on silence go first, and overwrite it.
+        """
+        silence = np.zeros((self._frames_a_step, self.channels), np.float32)
+        for _ in range(_SILENT_STEPS):
+            self.feed(silence)
         self._resampler.wipe()
         if self._play_resampler is not None:
             self._play_resampler.wipe()
@@ -197,8 +207,8 @@ class Ear:
             self._polarity.forget()
         self._caller_id.forget()
         self._activity.forget()
-        self._block.fill(0.0)
-        self._played.fill(0.0)
+        for held in (self._block, self._signals, self._played):
+            held.fill(0.0)
         self._fill = 0
         self._position = self._resampler.origin
         self._levels = Levels(-100.0, -100.0)
@@ -249,10 +259,13 @@ class Ear:
         """One grid step: legs, own sound taken out, high-pass, detectors."""
         block = self._block
         legs = block.copy() if self._splitter is None else self._splitter.feed(block)
-        signals = legs if self._splitter is None else np.concatenate([legs, block * self._signs])
+        signals = self._signals
+        signals[: self.leg_count] = legs
+        if self._splitter is not None:
+            np.multiply(block, self._signs, out=signals[self.leg_count :])
         echo = self._own_sound()
         if echo is not None:
-            signals = signals - echo
+            signals -= echo
         self._history.push(self._high_pass.feed(signals), self._position - HIGH_PASS_DELAY)
         tones = self._tones.feed()
         exchange = self._watch_polarity()
