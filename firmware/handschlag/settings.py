@@ -20,6 +20,7 @@ from handschlag.calibration_file import BadCalibration, BenchName, CalibrationFi
 from handschlag.core.policy import AskWhen, Way
 from handschlag.core.retention import Retention
 from handschlag.errors import HandschlagError
+from handschlag.usb_sound import BadCard, is_identity
 
 
 class BadSetting(HandschlagError, ValueError):
@@ -108,7 +109,10 @@ class LineSection(Section, frozen=True):
 
 
 class AudioSection(Section, frozen=True):
-    """The sound device: a name or a unique part of it, never an index; `pipe` is the simulated world's socket."""
+    """The sound device: its USB identity (usb:VVVV:PPPP[:SERIAL][@PORT]), or a name or a unique part of it.
+
+    Never an index, which changes with every plug. `pipe` is the simulated world's socket.
+    """
 
     kind: Literal["portaudio", "pipe", "absent"]
     device: str = ""
@@ -303,9 +307,17 @@ def _check_line(path: Path, settings: Settings) -> None:
         )
 
 
+def _check_device(path: Path, settings: Settings) -> None:
+    try:
+        is_identity(settings.audio.device)
+    except BadCard as error:
+        raise BadSetting(f"{path}: audio.device = {error}") from error
+
+
 def _check(path: Path, loaded: Loaded) -> None:
     settings = loaded.settings
     _check_line(path, settings)
+    _check_device(path, settings)
     needed = (
         (
             "line.port",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from handschlag.adapters.audio import BadDevice, PortAudio, choose_device
 from handschlag.core.events import AudioCame, AudioGone, MarkPassed, Played, PlayFailed
 from handschlag.ports import AudioBlock, Sound
 from handschlag.sim.pulse import LINE, TAP, Pulse
+from handschlag.usb_sound import BadCard
 from tests.support.inbox import Inbox
 from tests.support.pulse import running_pulse
+from tests.test_usb_sound import plug
 
 RATE = 48000
 F32 = npt.NDArray[np.float32]
@@ -292,6 +295,30 @@ def test_a_device_that_goes_and_comes_back(pulse: Pulse, ear: Ear) -> None:
     ear.inbox.until(lambda: bool(ear.inbox.of(AudioBlock)))
 
 
+def test_a_short_loss_is_a_gap(pulse: Pulse, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that is back within the grace is told as lost frames only: as many as time went by without it."""
+    monkeypatch.setattr(audio_module, "GRACE_S", 20.0)  # a busy machine takes its time to start a sound server
+    ear.start()
+    ear.came()
+    ear.inbox.until(lambda: len(ear.inbox.of(AudioBlock)) > 10)
+    ear.audio.play("long")
+    ear.inbox.until(lambda: any(played.any() for played in ear.played))
+    pulse.stop()
+    ear.inbox.until(lambda: bool(ear.inbox.of(PlayFailed)))
+    ear.audio.play("chirp")
+    assert ear.inbox.of(PlayFailed)[-1].why == "no sound device"
+    before = ear.inbox.of(AudioBlock)[-1]
+    ear.inbox.forget()
+    pulse.start()
+    ear.inbox.until(lambda: bool(ear.inbox.of(AudioBlock)))
+    first = ear.inbox.of(AudioBlock)[0]
+    assert (first.lost + 960) / RATE == pytest.approx(first.at - before.at, abs=0.005)
+    assert not ear.inbox.of(AudioGone)
+    assert not ear.inbox.of(AudioCame)
+    ear.audio.play("chirp")
+    ear.inbox.until(lambda: bool(ear.inbox.of(Played)))
+
+
 def test_a_driver_that_hangs_is_left_behind(pulse: Pulse, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that never returns is told as a device that is gone, and the next attempt does without it.
 
@@ -366,3 +393,41 @@ def test_doubtful_names_are_refused(name: str, says: str) -> None:
     with pytest.raises(BadDevice, match=says) as refused:
         choose_device(name, [("mic", 2, 2)] if name == "1" else DEVICES, 2)
     assert "there are: " in str(refused.value)
+
+
+def test_a_card_by_its_identity(tmp_path: Path) -> None:
+    """A USB identity means the first device of that card with what is needed; one that is taken is said to be."""
+    plug(tmp_path, 3, "1-1.2")
+    sound = tmp_path / "class/sound"
+    assert choose_device("usb:0d8c:0014", DEVICES, 2, sound) == 2
+    with pytest.raises(BadDevice, match=r"is card 3.*another program may have it.*hw:3,0"):
+        choose_device("usb:0d8c:0014", DEVICES, 4, sound)
+    with pytest.raises(BadCard, match=r"no USB sound card.*usb:0d8c:0014@1-1\.2"):
+        choose_device("usb:0d8c:0015", DEVICES, 2, sound)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(-9997, "refuses 48000 frames a second"), (-9985, "is busy: another program has it")]
+)
+def test_a_refusal_is_told_in_words_and_tried_again(
+    pulse: Pulse, ear: Ear, monkeypatch: pytest.MonkeyPatch, code: int, said: str
+) -> None:
+    """A device that is busy or cannot do the rate when the box starts is named, once, and opened when it can."""
+    import sounddevice  # noqa: PLC0415 - after the fixture has told PortAudio where to look
+
+    assert pulse
+    start = sounddevice.InputStream.start
+    refusals = [code, code]
+
+    def refuse(stream: Any) -> None:
+        if refusals:
+            raise sounddevice.PortAudioError("Error starting stream", refusals.pop())
+        start(stream)
+
+    monkeypatch.setattr(sounddevice.InputStream, "start", refuse)
+    monkeypatch.setattr(audio_module, "REOPEN_S", 0.01)
+    ear.start()
+    ear.came()
+    (gone,) = ear.inbox.of(AudioGone)
+    assert TAP in gone.why
+    assert said in gone.why

@@ -90,6 +90,11 @@ def test_lines_that_are_put_together(tmp_path: Path, lines: str) -> None:
         ("[panel]", f"{DUTY}\nbegin = '07:00'\nend = '25:00'\n[panel]", ["duty[0].end", "'25:00'"]),
         ("[panel]", "[[duty]]\ndays = ['Mo']\n[panel]", ["duty[0].days[0]", "'Mo'", "mon, tue"]),
         ("[panel]", "[panel", ["TOML"]),
+        (
+            '[audio]\nkind = "absent"',
+            '[audio]\nkind = "portaudio"\ndevice = "usb:0d8c"',
+            ["audio.device = 'usb:0d8c'", "usb:VVVV:PPPP[:SERIAL][@PORT]"],
+        ),
         *(
             ('[line]\nkind = "absent"', f"[line]\n{lines}", said)
             for lines, said in (

@@ -1,13 +1,19 @@
 """The sound device behind the tap, through PortAudio (sounddevice), as `ports.Audio`.
 
-PortAudio calls back from its own threads; there nothing is decided, nothing waits and nothing raises: a block is copied
-into a buffer that is used again and again, and posted. One thread of ours supervises: it finds the device by its name
-(an index changes with every plug), opens it, tells passages of sounds when they have really left the device, notices
-when no more blocks come, and opens it again, for ever.
+PortAudio calls back from its own threads; there nothing is decided, nothing waits and nothing raises: a block is
+copied into a buffer that is used again and again, and posted. One thread of ours supervises: it finds the device by
+its identity or name (an index changes with every plug), opens it, tells passages of sounds when they have really left
+the device, notices when no more blocks come, and opens it again, for ever.
 
 Of the 200 ms that audio may exist (P1), the device's own buffer takes about 60 ms; the rest may be out with the caller.
 PortAudio lists devices once per initialisation, so that looking again means to initialise again: there can be one
 `PortAudio` in a process.
+
+A short loss is a gap, a longer one is a device that is gone. When blocks stop, the device is opened again at once; if
+it delivers within `GRACE_S` of its last block, nothing is told but the frames lost, with the next block, and a
+recording goes on with a gap in its manifest. A key pressed meanwhile is not heard, so it may not last: after `GRACE_S`
+AudioGone is posted, whatever the driver is doing, and the core ends what was being recorded (P2, P7). A sound that was
+playing fails at once, and nothing can be played before the device is back.
 
 PortAudio 19.6 and 19.7 hang for ever when a device goes between opening and starting (its ALSA thread leaves without
 releasing the mutex that the starter waits on). So whatever may hang runs on a thread that can be left behind; after
@@ -24,6 +30,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +40,7 @@ from handschlag.blocks import BlockPool, Passage, Player, Reached, Rendered
 from handschlag.core.events import AudioCame, AudioGone, Event, MarkPassed, Played, PlayFailed
 from handschlag.errors import HandschlagError
 from handschlag.ports import SOUND_RATE_HZ, AudioBlock, Post, Sound
+from handschlag.usb_sound import SOUND, find_card, is_identity, is_on_card
 
 F32 = npt.NDArray[np.float32]
 T = TypeVar("T")
@@ -51,6 +59,12 @@ OPENING_S = 5.0
 
 REOPEN_S = 1.0
 """Between two attempts."""
+
+GRACE_S = 2.0
+"""A loss up to this long is a gap."""
+
+REOPEN_IN_GRACE_S = 0.05
+"""Between two attempts while a loss may still become a gap."""
 
 HANG_S = 10.0
 """A call into the driver that takes longer will never return."""
@@ -72,12 +86,27 @@ class DriverHangs(HandschlagError, TimeoutError):
     """A call into the sound driver does not return."""
 
 
-def choose_device(name: str, devices: Sequence[tuple[str, int, int]], channels: int) -> int:
+def choose_device(name: str, devices: Sequence[tuple[str, int, int]], channels: int, sound: Path = SOUND) -> int:
     """Which of `devices` (name, inputs, outputs) is meant: the one of exactly that name, or else the only one with it.
 
+    An identity (`handschlag.usb_sound`) means the first device of that card that has what is needed; `sound` is where
+    the kernel lists cards.
+
     Raises:
+        BadCard: no card, or more than one, has that identity.
         BadDevice: none or several fit, or it has too few channels; names what there is.
     """
+    if is_identity(name):
+        card = find_card(name, sound)
+        on_card = [number for number, (each, _, _) in enumerate(devices) if is_on_card(each, card.number)]
+        for number in on_card:
+            if devices[number][1] >= channels and devices[number][2] >= 1:
+                return number
+        seen = "; ".join(f"{each} ({inputs} in, {outputs} out)" for each, inputs, outputs in devices) or "none at all"
+        raise BadDevice(
+            f"sound card {name!r} is card {card.number}, and no device there has {channels} inputs and 1 output free "
+            f"(another program may have it); devices: {seen}"
+        )
     usable = [number for number, (_, inputs, outputs) in enumerate(devices) if inputs >= channels and outputs >= 1]
     fitting = [number for number in usable if devices[number][0] == name]
     fitting = fitting or [number for number in usable if name and name in devices[number][0]]
@@ -117,7 +146,7 @@ class PortAudio:
     """The device named `device`: `channels` inputs (voltage, current) and one output at `rate`.
 
     Args:
-        device: exact name, or a part of it that no other device has.
+        device: a USB identity, or an exact name, or a part of it that no other device has.
         sounds: what can be played, by name, at 48 kHz.
         rate: frames per second; sounds are not resampled, so 48000.
         block: frames per AudioBlock.
@@ -156,8 +185,11 @@ class PortAudio:
         self._hangs = 0
         self._due: list[_Due] = []
         self._notes: queue.SimpleQueue[_Due | None] = queue.SimpleQueue()
-        self._there = False
+        self._there = False  # told to be there
         self._told_gone = False
+        self._missing_since: float | None = None  # the last block before a loss that may still become a gap
+        self._why = ""
+        self._presence = threading.Lock()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
         self.faults = 0
@@ -185,7 +217,7 @@ class PortAudio:
             self._player.stop()
             there = ", ".join(sorted(self._sounds))
             self._post(PlayFailed(self._now(), sound, f"no such sound; there are: {there}"))
-        elif not self._there:
+        elif not self._there or self._missing_since is not None:
             self._post(PlayFailed(self._now(), sound, "no sound device"))
         else:
             self._player.play(found)
@@ -213,10 +245,8 @@ class PortAudio:
         try:
             self._last_block = time.monotonic()
             at = self._now()
-            if not self._there:
-                self._there = True
-                self._told_gone = False
-                self._post(AudioCame(at))
+            if not self._there or self._missing_since is not None:
+                self._arrived(at, frames)
             if not self._wanted:
                 self._lost = 0
                 opened.rendered.skip(frames)
@@ -235,6 +265,17 @@ class PortAudio:
         except Exception:  # noqa: BLE001 - an exception here would end the stream; counted, and seen as lost frames
             self.faults += 1
             self._lost += frames
+
+    def _arrived(self, at: float, frames: int) -> None:
+        """The first block after a loss, or ever."""
+        with self._presence:
+            since, self._missing_since = self._missing_since, None
+            if not self._there:
+                self._there = True
+                self._told_gone = False
+                self._post(AudioCame(at))
+            elif since is not None:
+                self._lost += max(0, round((time.monotonic() - since) * self._rate) - frames)
 
     def _take_played(self, opened: _Opened) -> F32 | None:
         """What was rendered for the block that was captured; None for silence."""
@@ -277,32 +318,42 @@ class PortAudio:
             self._shut(why)
             if not self._closing:
                 with contextlib.suppress(queue.Empty):
-                    self._notes.get(timeout=REOPEN_S)
+                    self._notes.get(timeout=REOPEN_S if self._missing_since is None else REOPEN_IN_GRACE_S)
+                self._tell_long_loss()
+        self._tell_long_loss(now=True)
 
     def _within(self, job: Callable[[], T]) -> T:
         """Do `job` on a thread of its own; raises what it raised, or DriverHangs, and leaves the thread behind."""
-        outcome: queue.SimpleQueue[T | Exception] = queue.SimpleQueue()
+        outcome: queue.SimpleQueue[tuple[T | Exception]] = queue.SimpleQueue()
 
         def run() -> None:
             try:
-                outcome.put(job())
+                outcome.put((job(),))
             except Exception as error:  # noqa: BLE001 - raised again by whoever waits
-                outcome.put(error)
+                outcome.put((error,))
 
         threading.Thread(target=run, name="audio-driver", daemon=True).start()
-        try:
-            result = outcome.get(timeout=HANG_S)
-        except queue.Empty:
-            self._hangs += 1
-            if self._library is not None:
-                # ending PortAudio while a call hangs in it aborts the process
-                atexit.unregister(self._library._exit_handler)  # noqa: SLF001
-            raise DriverHangs(
-                f"the sound driver hangs, {self._hangs} of {MOST_HANGS} times; then the box must be started anew"
-            ) from None
+        until = time.monotonic() + HANG_S
+        while True:
+            self._tell_long_loss()
+            try:
+                (result,) = outcome.get(timeout=min(_LOOK_S, max(0.001, until - time.monotonic())))
+                break
+            except queue.Empty:
+                if time.monotonic() >= until:
+                    raise self._left_behind() from None
         if isinstance(result, Exception):
             raise result
         return result
+
+    def _left_behind(self) -> DriverHangs:
+        self._hangs += 1
+        if self._library is not None:
+            # ending PortAudio while a call hangs in it aborts the process
+            atexit.unregister(self._library._exit_handler)  # noqa: SLF001
+        return DriverHangs(
+            f"the sound driver hangs, {self._hangs} of {MOST_HANGS} times; then the box must be started anew"
+        )
 
     def _open(self) -> _Opened:
         # Importing initialises PortAudio: that takes a second, and fails where the library is absent.
@@ -317,8 +368,9 @@ class PortAudio:
             (str(each["name"]), int(each["max_input_channels"]), int(each["max_output_channels"]))
             for each in sounddevice.query_devices()
         ]
+        chosen = choose_device(self._device, devices, self._channels)
         options = {
-            "device": choose_device(self._device, devices, self._channels),
+            "device": chosen,
             "samplerate": self._rate,
             "blocksize": self._block,
             "dtype": "float32",
@@ -337,9 +389,9 @@ class PortAudio:
             opened.streams.append(sounddevice.OutputStream(channels=1, callback=render, **options))
             for stream in opened.streams:
                 stream.start()
-        except Exception:
+        except Exception as error:
             opened.close()
-            raise
+            raise _refusal(error, devices[chosen][0]) from error
         return opened
 
     def _supervise(self, opened: _Opened) -> str:
@@ -347,6 +399,7 @@ class PortAudio:
         began = time.monotonic()
         while not self._closing:
             now = time.monotonic()
+            self._tell_long_loss()
             while self._due and self._due[0].at <= now:
                 self._tell_passage(heapq.heappop(self._due).passage)
             last, allowed_s = (began, OPENING_S) if self._last_block is None else (self._last_block, SILENT_S)
@@ -372,17 +425,31 @@ class PortAudio:
     def _shut(self, why: str) -> None:
         # The word comes first: a driver may take its time to close a device that is gone.
         opened, self._opened = self._opened, None
-        self._there = False
         sound = self._unfinished()
         self._player.stop()
         if not self._closing and sound is not None:
             self._post(PlayFailed(self._now(), sound, why))
-        if not self._closing and not self._told_gone:
-            self._told_gone = True
-            self._post(AudioGone(self._now(), why))
+        with self._presence:
+            self._why = why
+            if self._there and self._missing_since is None:
+                self._missing_since = self._last_block
+        self._tell_long_loss()
         if opened is not None:
             with contextlib.suppress(DriverHangs):
                 self._within(opened.close)
+
+    def _tell_long_loss(self, *, now: bool = False) -> None:
+        """Post AudioGone once, as soon as a loss is too long for a gap; with `now`, or before any block, at once."""
+        with self._presence:
+            since = self._missing_since
+            if self._there and not now and (since is None or time.monotonic() - since <= GRACE_S):
+                return
+            if not self._why:
+                return  # nothing was tried yet
+            self._there, self._missing_since = False, None
+            if not self._closing and not self._told_gone:
+                self._told_gone = True
+                self._post(AudioGone(self._now(), self._why))
 
     def _unfinished(self) -> str | None:
         """The sound that plays, or whose last frames are on their way to the device."""
@@ -394,6 +461,20 @@ class PortAudio:
         ending = [due.passage.sound for due in self._due if due.passage.turn == self._player.turn]
         self._due.clear()
         return self._player.playing or (ending[0] if ending else None)
+
+
+def _refusal(error: Exception, device: str) -> Exception:
+    """What a device's refusal means, in words; PortAudio's errors are (text, code).
+
+    "Invalid sample rate" is paInvalidSampleRate, "unavailable" paDeviceUnavailable (portaudio.h).
+    """
+    match error.args:
+        case (_, -9997):
+            return BadDevice(f"{device!r} refuses {SOUND_RATE_HZ} frames a second; allowed is a device that has them")
+        case (_, -9985):
+            return BadDevice(f"{device!r} is busy: another program has it; allowed is a device that is free")
+        case _:
+            return error
 
 
 def _reason(error: Exception) -> str:
