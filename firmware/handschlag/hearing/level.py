@@ -96,6 +96,7 @@ class Voltmeter:
     def __init__(self, legs: int, rate: int = RATE) -> None:
         self.hop = rate // 100
         self.batch = self.hop * HOPS
+        self._ends = np.arange(1, HOPS + 1)[:, None] * self.hop
         self._hangover = math.ceil(HANGOVER_S * rate)
         self._states = [(0.0, 0.0)] * legs
         self._held = np.zeros((legs, len(THRESHOLDS)), np.int64)  # samples that the hangover still lasts
@@ -114,14 +115,15 @@ class Voltmeter:
         """
         legs = batch.shape[0]
         active = np.empty((legs, HOPS, len(THRESHOLDS)), np.int64)
-        ends = np.minimum(np.arange(1, HOPS + 1) * self.hop, valid)[:, None]
+        ends = np.minimum(self._ends, valid)
         for leg, envelope in enumerate(self._envelopes(np.abs(batch))):
             rising, falling = np.maximum.accumulate(envelope), np.maximum.accumulate(envelope[::-1])
             first = np.searchsorted(rising, THRESHOLDS, "left")
             last = np.searchsorted(falling, THRESHOLDS, "left")  # samples behind the last one that reaches it
             held = np.minimum(self._held[leg], first)
             reached = np.minimum(held, ends) + np.maximum(ends - first, 0)
-            active[leg] = np.diff(reached, axis=0, prepend=0)
+            active[leg, 0] = reached[0]
+            np.subtract(reached[1:], reached[:-1], out=active[leg, 1:])
             silent = first == self.batch
             self._held[leg] = np.where(silent, np.maximum(self._held[leg] - self.batch, 0), self._hangover - last)
         return active

@@ -62,6 +62,8 @@ CLIPPED_RUN: Final = 3
 TAIL_HOPS: Final = 30
 _LEAST_QUIET_PAIRS: Final = 20
 _STEP_DB: Final = 0.5
+_BEGINS: Final = HOP * np.arange(HOPS)
+"""Of a batch's hops, in samples."""
 
 
 class _Histogram:
@@ -72,9 +74,11 @@ class _Histogram:
 
     def add(self, mean_squares: NDArray[np.float64]) -> None:
         """Count these powers (full scale 1.0)."""
+        if not mean_squares.size:
+            return
         levels = 10.0 * np.log10(np.maximum(2.0 * mean_squares, 1e-12)) + FULL_SCALE_DBM0
-        steps = np.clip((levels - LEAST_DB) / _STEP_DB, 0, self.counts.size - 1).astype(np.int64)
-        np.add.at(self.counts, steps, 1)
+        for step in ((levels - LEAST_DB) / _STEP_DB).tolist():
+            self.counts[min(max(int(step), 0), self.counts.size - 1)] += 1
 
     def share(self, share: float, least: int = 1) -> float | None:
         """The level in dBm0 that this share of what was counted stays below; None if fewer than `least` were."""
@@ -299,7 +303,7 @@ class QualityMeter:
             self._masks.popleft()
 
     def _add(self, batch: _Batch) -> None:
-        lengths = np.clip(batch.valid - HOP * np.arange(HOPS), 0, HOP)
+        lengths = np.minimum(np.maximum(batch.valid - _BEGINS, 0), HOP)
         kept = lengths > 0
         for start, end in self._masks:
             kept[_hops(batch.first, start, end)] = False
@@ -323,7 +327,8 @@ class QualityMeter:
             sums.spoken += int(lengths[speech[leg]].sum())
             sums.leak_squares += float(batch.squares[leg, alone].sum())
             sums.leak_samples += int(lengths[alone].sum())
-            sums.own_squares += float(batch.squares[leg, speech[leg] & ~np.delete(speech, leg, 0).any(axis=0)].sum())
+            by_itself = speech[leg] & ~speech[1 - leg] if len(self._sums) > 1 else speech[leg]
+            sums.own_squares += float(batch.squares[leg, by_itself].sum())
             sums.quiet.add(batch.noise[leg, quiet])
             if batch.hum is not None and hum_is_whole:
                 sums.hum.add(batch.hum[leg : leg + 1])
