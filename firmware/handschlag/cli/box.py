@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import queue
 import resource
 import secrets
@@ -86,12 +88,19 @@ def run(config: Config, as_json: Json = False) -> None:
     app = assemble(loaded, on_change=report.changed if report else lambda _app: None)
     _stop_on_signal(app.stop)
     app.start()
+    _give_memory_back()
     try:
         app.run()
     finally:
         app.close()
         if report:
             report.tell(app)
+
+
+def _give_memory_back() -> None:
+    """Decoding and resampling the prompts leaves 5 MB of freed memory in the allocator: the system gets it (glibc)."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library has no such call
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Reporter:
