@@ -64,6 +64,10 @@ class Listener(Protocol):
     bands: tuple[Band, ...]
     trusted: bool
 
+    @property
+    def waits(self) -> bool:
+        """Time that goes by may mean something to it."""
+
     def begun(self, pulse: Pulse, /) -> list[ToneHeard]:
         """A pulse has begun, and its start is known."""
 
@@ -106,6 +110,11 @@ class _Counting:
         self.tone: _Tone | None = None
         self.trusted: bool = True
         """False: the tap's direction proves nothing, and is not asked for."""
+
+    @property
+    def waits(self) -> bool:
+        """A tone is open."""
+        return self.tone is not None
 
     def begun(self, _pulse: Pulse, /) -> list[ToneHeard]:
         """Nothing to say."""
@@ -163,6 +172,11 @@ class Interrupted(_Counting):
         self._anchor: Pulse | None = None  # the last clean pulse
         self._kind: _Interruption | None = None
         self._on_s = self._off_s = 0.0
+
+    @property
+    def waits(self) -> bool:
+        """A pause runs, or a tone is covered."""
+        return self._anchor is not None
 
     def begun(self, pulse: Pulse, /) -> list[ToneHeard]:
         """A pause is over: with the pulse before it, it may make a cycle."""
@@ -259,6 +273,11 @@ class Waiting(_Counting):
         self._pair: list[Pulse] = []
         self._since = -RATE  # end of the last pulse of any kind
 
+    @property
+    def waits(self) -> bool:
+        """A pair may stay one, or a tone is open."""
+        return self.tone is not None or bool(self._pair)
+
     def begun(self, pulse: Pulse, /) -> list[ToneHeard]:
         """A third pulse makes something else of a pair."""
         last = self._pair[-1] if self._pair else None
@@ -351,6 +370,11 @@ class Lasting:
         self.trusted: bool = True
         self._name, self._after_s, self._asked = name, after_s, asked
         self._pulse: Pulse | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Never: its pulse says when it is over."""
+        return False
 
     def begun(self, _pulse: Pulse, /) -> list[ToneHeard]:
         """Nothing to say."""

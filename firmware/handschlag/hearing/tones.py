@@ -132,7 +132,7 @@ class ToneDetector:
         return self._passed(last)
 
     def _passed(self, now: int) -> list[ToneHeard]:
-        return [event for listener in self._listeners for event in listener.passed(now)]
+        return [event for listener in self._listeners if listener.waits for event in listener.passed(now)]
 
     def _follow(
         self,
@@ -143,13 +143,17 @@ class ToneDetector:
         last: int,
     ) -> list[ToneHeard]:
         powers, norms = self._powers() if len(self._views) > 1 else (None, None)
-        phasors = (spectrum[:, :_BINS] - 1j * spectrum[:, _BINS:]).tolist()
         np.any(shares > _TONAL, axis=1, out=self.sounding)
         events: list[ToneHeard] = []
-        rows = zip(shares.tolist(), amplitudes.tolist(), phasors, energy, strict=True)
-        for number, (share, amplitude, phasor, loudness) in enumerate(rows):
+        pure = np.any(shares > PURE, axis=1).tolist()
+        tracking = any(tracker.pulse is not None for tracker in self._trackers)
+        rows = zip(shares.tolist(), amplitudes.tolist(), energy, pure, strict=True)
+        for number, (share, amplitude, loudness, is_pure) in enumerate(rows):
             centre = last - (len(energy) - 1 - number) * HOP
-            for band, tracker in enumerate(self._trackers):
+            phasor: list[complex] = []
+            if tracking or is_pure:
+                phasor = (spectrum[number, :_BINS] - 1j * spectrum[number, _BINS:]).tolist()
+            for band, tracker in enumerate(self._trackers if phasor else ()):
                 if tracker.pulse is None and share[band] <= PURE:
                     continue
                 power = (powers[number][band], norms[number][band]) if powers and norms else (0.0, 0.0)
@@ -157,6 +161,8 @@ class ToneDetector:
                 if tracker.pulse is None:
                     tracker.rise = [row[band] for row in self._rise]
                 events += tracker.hear(hop)
+            if phasor:
+                tracking = any(tracker.pulse is not None for tracker in self._trackers)
             self._before.append(loudness)
             self._rise = [*self._rise[1 - EDGE_HOPS :], amplitude]
             events += self._passed(centre)
