@@ -111,11 +111,13 @@ class LineSection(Section, frozen=True):
 class AudioSection(Section, frozen=True):
     """The sound device: its USB identity (usb:VVVV:PPPP[:SERIAL][@PORT]), or a name or a unique part of it.
 
-    Never an index, which changes with every plug. `pipe` is the simulated world's socket.
+    Never an index, which changes with every plug. `cap_dbm0` is the highest mean level at which anything is played
+    into the line (see `prompts.send_level`). `pipe` is the simulated world's socket.
     """
 
     kind: Literal["portaudio", "pipe", "absent"]
     device: str = ""
+    cap_dbm0: Annotated[float, msgspec.Meta(ge=-40.0, le=0.0)] = -7.5
     socket: str = ""
 
 

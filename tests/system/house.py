@@ -75,6 +75,7 @@ class House:
         sounds = {name: Sound(name, prompt.samples, prompt.mark_s) for name, prompt in every.items()}
         inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self.clock = StreamClock()
+        self.deaf = False  # the sound device loses what the line carries
         self.audio = SimAudio(sounds, self.clock)
         self.tap = SimTap(serial=SERIAL)
         self.line = SimLine(self.tap, self.clock.mono)
@@ -167,7 +168,10 @@ class House:
         self.app.close()
 
     def _exchange(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        self.audio.push(frames)
+        if self.deaf:
+            self.audio.drop(len(frames))
+        else:
+            self.audio.push(frames)
         self.app.pump()
         self.uplink.pump()
         self.app.pump()

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from handschlag.cli.box import by_name, prompts_of, sounds_of
+from handschlag.prompts.send_level import mean_dbm0
 from handschlag.settings import BadSetting, load
 from handschlag_bench.hearing.signals import voice
 
@@ -201,3 +203,16 @@ def test_hear_tells_the_quality_last(tmp_path: Path) -> None:
     words = _run("hear", str(path), "--audio", "legs", "--quality").stdout.splitlines()[-1]
     assert f"Qualität {quality['score']}/100: Werkstatt nicht zu hören" in words
     assert "caller quiet" in words
+
+
+def test_sounds_above_the_cap_are_made_quieter_and_named(tmp_path: Path) -> None:
+    """`audio.cap_dbm0` holds for every sound that the box may play, and each that was too loud is noted."""
+    loaded = load(
+        _settings(tmp_path, GOOD.replace('[audio]\nkind = "absent"', '[audio]\nkind = "absent"\ncap_dbm0 = -30.0'))
+    )
+    said = prompts_of(loaded)
+    sounds, notes = sounds_of(loaded, said)
+    assert sounds.keys() == by_name(said).keys()
+    assert max(mean_dbm0(sound.samples) for sound in sounds.values()) <= -29.99
+    assert len(notes) == sum(mean_dbm0(prompt.samples) > -30.0 for prompt in said.every()) > 0
+    assert any(note.startswith("start: ") for note in notes)

@@ -206,3 +206,58 @@ def test_nothing_of_the_quality_remains_of_a_withdrawn_call(house: House) -> Non
     """After key 9 the application holds neither the meter nor its figures."""
     _play(house, "withdrawal")
     assert not house.app._recordings
+
+
+def _losing(house: House, seconds: float) -> Script:
+    """The far party agrees, speaks, and the sound device is lost for a while, once."""
+    world = house.world
+    world.tap.seize()
+    yield world.after(1.5)
+    yield from world.short_press()
+    yield world.box_speaks
+    yield world.box_silent
+    yield world.after(0.5)
+    world.far.press("1")
+    yield world.after(4.0)
+    house.deaf = True
+    yield world.after(seconds)
+    house.deaf = False
+    yield world.after(2.0)
+    world.tap.hang_up()
+    yield world.after(1.0)
+
+
+def test_a_short_loss_of_the_device_is_a_gap_and_the_recording_goes_on(house: House) -> None:
+    """Two seconds without audio are a gap in one and the same recording, as long as they took; the rest is there."""
+    world = house.world
+    world.begin(_losing(house, 2.0))
+    while world.busy:
+        world.step()
+    world.run(2.0)
+    (folder,) = house.recordings()
+    opened = open_recording(FolderFiles(folder), house.owner.workshop(), house.trust)
+    (before, (_first, lost)) = opened.manifest.gaps
+    assert before[0] == 0  # what was heard before the yes
+    assert lost / 8000 == pytest.approx(2.0, abs=0.03)
+    assert opened.manifest.ended == "hangup"
+    assert len(audio(opened)) / 8000 > 5.0
+    verdict = verify_recording(FolderFiles(folder), house.trust, ledger=FolderFiles(house.folder / "ledger"))
+    assert verdict.ok, verdict.wrong
+
+
+def test_a_longer_loss_ends_the_recording(house: House) -> None:
+    """A device that is gone ends what was recorded, as a 9 could not be heard; what there is stays."""
+    world = house.world
+    world.begin(_losing(house, 0.1))
+    while world.busy:
+        world.step()
+        if house.deaf:
+            house.audio.fail("unplugged")
+            break
+    while world.busy:
+        world.step()
+    world.run(2.0)
+    (folder,) = house.recordings()
+    opened = open_recording(FolderFiles(folder), house.owner.workshop(), house.trust)
+    assert opened.manifest.ended == "audio"
+    assert [entry["ended"] for entry in house.entries("call") if entry["at_end"]] == ["hangup"]

@@ -8,6 +8,7 @@ import queue
 import resource
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -60,6 +61,7 @@ from handschlag.ports import (
 )
 from handschlag.prompts.catalog import Prompt, Prompts
 from handschlag.prompts.catalog import load as load_prompts
+from handschlag.prompts.send_level import capped
 from handschlag.sealing.keys import SigningKey
 from handschlag.sealing.trust import Trust, read_trust
 from handschlag.settings import BadSetting, Day, DutySection, Loaded, load
@@ -76,7 +78,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object per line. | 
 def check(settings: Annotated[Path, typer.Argument(help="The settings file. | Die Einstellungsdatei.")]) -> None:
     """Check a settings file. | Eine Einstellungsdatei prüfen."""
     loaded = load(settings)
-    prompts_of(loaded)
+    _, notes = sounds_of(loaded, prompts_of(loaded))
+    for note in notes:
+        print(note)
     print(f"{settings}: in order | in Ordnung (sha256 {loaded.sha256[:16]})")
 
 
@@ -143,11 +147,28 @@ def by_name(said: Prompts) -> dict[str, Prompt]:
     return {prompt.name: prompt for prompt in said.every()}
 
 
+def sounds_of(loaded: Loaded, said: Prompts) -> tuple[dict[str, Sound], list[str]]:
+    """What is played, no louder than the settings allow, and a note on each sound that was made quieter for that."""
+    cap_dbm0 = loaded.settings.audio.cap_dbm0
+    sounds, notes = {}, []
+    for name, prompt in by_name(said).items():
+        samples, quieter_db = capped(prompt.samples, cap_dbm0)
+        sounds[name] = Sound(name, samples, prompt.mark_s)
+        if quieter_db:
+            notes.append(
+                f"{name}: {quieter_db:.1f} dB quieter than recorded, to keep {cap_dbm0:g} dBm0 (audio.cap_dbm0) | "
+                f"{quieter_db:.1f} dB leiser als aufgenommen"
+            )
+    return sounds, notes
+
+
 def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
     """Choose an adapter for each port and put the box together; nothing is started yet."""
     settings = loaded.settings
     said = prompts_of(loaded)
-    sounds = {name: Sound(name, prompt.samples, prompt.mark_s) for name, prompt in by_name(said).items()}
+    sounds, notes = sounds_of(loaded, said)
+    for note in notes:
+        print(note, file=sys.stderr)
     inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
     post: Post = inbox.put
     stream = StreamClock(time.time()) if settings.audio.kind == "pipe" else None

@@ -146,6 +146,14 @@ class SimAudio:
         for first in range(0, len(frames), BLOCK):
             self._push_block(frames[first : first + BLOCK])
 
+    def drop(self, frames: int) -> None:
+        """The line carried so many frames that the device lost, as when it is plugged out and in again."""
+        self.clock.advance(frames)
+        for event in self._playing.passed():
+            self._tell(event)
+        self._playing.played(frames)
+        self._lost += frames if self._wanted else 0
+
     def pull(self, frames: int) -> npt.NDArray[np.float32]:
         """What the box plays in the next `frames`."""
         out = np.empty(frames, np.float32)
