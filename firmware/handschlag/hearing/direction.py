@@ -26,6 +26,8 @@ CONTRADICTS: Final = {Leg.FAR: 0.0, Leg.NEAR: -0.3}
 """A part whose cosine, counted in the direction of the leg, is not above this contradicts it: easily against far."""
 APART: Final = 5.0
 """Voltage and current of a line's tone differ by no more than this factor; a channel that is dead does."""
+REST_FROM: Final = 0.6
+"""At this cosine, less than a fifth of a rest flows the other way."""
 LOUDER_DB: Final = 10.0
 """Two separate channels (files only): the louder must be this much above the other."""
 
@@ -92,6 +94,20 @@ def judge(pair: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> tuple
         if part.min() <= CONTRADICTS[leg]:
             return Leg.UNCERTAIN, cosine
     return leg, cosine
+
+
+def rest_of_another(pair: NDArray[np.float32], frequencies_hz: tuple[float, float]) -> bool:
+    """The tones in (2, n) voltage and current are the far party's, and all else is clearly the near party's."""
+    leg, _ = judge(pair, frequencies_hz)
+    if leg is not Leg.FAR:
+        return False
+    turn = np.exp(2j * np.pi / RATE * np.outer(frequencies_hz, np.arange(pair.shape[1])))
+    basis = np.concatenate([turn.real, turn.imag])
+    left = pair - np.linalg.solve(basis @ basis.T, basis @ pair.T).T @ basis
+    (voltage, real), (_, current) = left @ left.T
+    left.fill(0.0)
+    cosine = float(real / np.sqrt(max(voltage * current, 1e-24)))
+    return cosine <= -REST_FROM
 
 
 def louder(legs: NDArray[np.float32], frequencies_hz: tuple[float, ...]) -> tuple[Leg, float]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -204,12 +205,18 @@ class KeyDetector:
         """Measure the track on a copy of the signal, which is overwritten afterwards (P1); positions of the stream."""
         begin, anchor, wave = self._wave(track, newest)
         try:
-            found = measure(wave, track.row, track.column, anchor, late=beside.HALF if track.beside_dial else 0)
+            late = beside.HALF if track.beside_dial else 0
+            of_another = partial(self._of_another, begin) if self._has_pair else None
+            found = measure(wave, track.row, track.column, anchor, late=late, of_another=of_another)
         finally:
             wave.fill(0.0)
         if found is None:
             return None
         return replace(found, start=begin + found.start, end=None if found.end is None else begin + found.end)
+
+    def _of_another(self, begin: int, first: int, last: int, frequencies_hz: tuple[float, float]) -> bool:
+        heard = self._history.span(begin + first, begin + last)
+        return direction.rest_of_another(heard[self._legs : self._legs + 2], frequencies_hz)
 
     def _end(self, track: _Track, fit: Pair, newest: int) -> int:
         """Where a decided track ended."""

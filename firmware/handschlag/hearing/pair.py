@@ -11,7 +11,7 @@ does, and must not have set in together with it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,9 +19,12 @@ import numpy as np
 from handschlag.hearing.events import FULL_SCALE_DBM0, RATE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Wave = NDArray[np.float64]
+    OfAnother = Callable[[int, int, tuple[float, float]], bool]
 
 ROWS_HZ: Final = (697.0, 770.0, 852.0, 941.0)
 COLUMNS_HZ: Final = (1209.0, 1336.0, 1477.0, 1633.0)
@@ -30,6 +33,8 @@ FIT: Final = 200  # 25 ms
 BOX: Final = 64  # 8 ms
 FLOOR_DBM0: Final = -51.5  # per tone: between 50 to hear and 55 to leave
 PURE_SHARE: Final = 0.62  # what white noise 4 dB below the key leaves, 0.72, and its chance
+LEAST_SHARE: Final = 0.45  # where the rest may be another party's
+BESIDE_SHARE: Final = 0.1  # of such a rest, between 620 and 1750 Hz
 THIRD_SHARE: Final = 0.079  # -11 dB: a third tone; white noise 4 dB below the key stays under -12 dB
 SMALL_REST: Final = 0.15
 PEAK_SHARE: Final = 0.135  # of a rest that is not small: more is no noise
@@ -70,13 +75,17 @@ class Pair:
     end: int | None  # None while the tones last
 
 
-def measure(wave: Wave, row: int, column: int, anchor: int, late: int = 0) -> Pair | None:
+def measure(
+    wave: Wave, row: int, column: int, anchor: int, *, late: int = 0, of_another: OfAnother | None = None
+) -> Pair | None:
     """The pair around the 25 ms before `anchor`, or None where no keypad made it, or where that cannot be said yet.
 
-    `late`: samples by which this wave lags others; so much less of it is awaited.
+    `late`: samples by which this wave lags others; so much less of it is awaited. `of_another` is asked whether all but
+    the tones comes from another party than they do: it says nothing of them then.
     """
     nominal = np.array([ROWS_HZ[row], COLUMNS_HZ[column]])
-    found = _find(wave, (row, column), anchor, nominal, late) if anchor >= FIT else None
+    share = PURE_SHARE if of_another is None else LEAST_SHARE
+    found = _find(wave, (row, column), anchor, late, share) if anchor >= FIT else None
     if found is None:
         return None
     frequencies, start, end = found
@@ -90,9 +99,19 @@ def measure(wave: Wave, row: int, column: int, anchor: int, late: int = 0) -> Pa
     if not (
         _steady(modulated, powers, heard.size)
         and _twisted(powers)
-        and _alone(wave, tones, first, last)
+        and _pure(heard, tones[:, first:last], share)
         and _sets_in(_gain(wave, tones.sum(axis=0)), start)
-        and _believed(wave, tones, (first, last), start, modulated)
+    ):
+        return None
+    begun = _beginnings(wave, tones, start)
+    if abs(begun[0] - begun[1]) > TOGETHER:
+        return None
+    doubtful = not _alone(wave, tones, first, last) or _odd(wave, tones, (first, last), begun, modulated)
+    if doubtful and not (
+        of_another is not None
+        and _steady(replace(modulated, rest=0.0), powers, heard.size)
+        and _beside(heard - tones[:, first:last].sum(axis=0))
+        and of_another(first, last, (float(frequencies[0]), float(frequencies[1])))
     ):
         return None
     template = tones.sum(axis=0)
@@ -101,15 +120,16 @@ def measure(wave: Wave, row: int, column: int, anchor: int, late: int = 0) -> Pa
 
 
 def _find(
-    wave: Wave, key: tuple[int, int], anchor: int, nominal: Wave, late: int
+    wave: Wave, key: tuple[int, int], anchor: int, late: int, share: float
 ) -> tuple[Wave, int, int | None] | None:
     """Frequencies, start and end of what looks like a key in the 25 ms before `anchor`, and is long enough to judge."""
     part = wave[anchor - FIT : anchor]
+    nominal = np.array([ROWS_HZ[key[0]], COLUMNS_HZ[key[1]]])
     frequencies = np.array([_peak(part, key[0]), _peak(part, 4 + key[1])])
     if np.any(np.abs(frequencies / nominal - 1.0) > WIDTH + 0.006):
         return None
     tones, powers = _fit(part, anchor - FIT, frequencies, wave.size)
-    if not _is_key(powers, float(part @ part) / FIT):
+    if not _is_key(powers, float(part @ part) / FIT, share):
         return None
     span = _extent(_gain(wave, tones.sum(axis=0)), anchor - FIT // 2)
     if span is None or not _long_enough(span, wave.size - BOX // 2, late):
@@ -208,9 +228,9 @@ def _matrices() -> NDArray[np.complex128]:
 _MATRICES: Final = _matrices()
 
 
-def _is_key(powers: Wave, energy: float) -> bool:
+def _is_key(powers: Wave, energy: float, share: float) -> bool:
     """Loud enough, pure enough, and within the twist."""
-    if powers.sum() < PURE_SHARE * energy or powers.min() < FLOOR_POWER:
+    if powers.sum() < share * energy or powers.min() < FLOOR_POWER:
         return False
     return _twisted(powers)
 
@@ -307,6 +327,14 @@ def _alone(wave: Wave, pair: Wave, first: int, last: int) -> bool:
             return False
         if float(density[_VOICE].sum()) > VOICE_SHARE * float(density.sum()):
             return False
+    return True
+
+
+def _pure(heard: Wave, tones: Wave, share: float) -> bool:
+    """The tones are most of what there is, each at about one level."""
+    left = heard - tones.sum(axis=0)
+    if float(left @ left) > (1.0 - share) * float(heard @ heard):
+        return False
     return all(_level(_gain(heard, tone)) for tone in tones)
 
 
@@ -338,36 +366,40 @@ def _sets_in(gain: Wave, start: int) -> bool:
     return bool(full.size and full[0] <= RISE)
 
 
-def _believed(wave: Wave, pair: Wave, span: tuple[int, int], start: int, modulated: Modulations) -> bool:
-    """Both tones begin together; and where the rest is not small, few things look odd for a key in noise.
+def _beside(left: Wave) -> bool:
+    """What is left lies beside the band of the keys."""
+    density, _ = _density(left)
+    return float(density[_VOICE].sum()) < BESIDE_SHARE * float(density.sum())
+
+
+def _beginnings(wave: Wave, pair: Wave, start: int) -> tuple[int, int]:
+    """Where each of the tones begins beside the other."""
+    late = pair.copy()
+    late[:, :start] = 0.0
+    return _edge(wave - late[1], pair[0], start, 1), _edge(wave - late[0], pair[1], start, 1)
+
+
+def _odd(wave: Wave, pair: Wave, span: tuple[int, int], begun: tuple[int, int], modulated: Modulations) -> bool:
+    """The rest is not small, and too many things look odd for a key in noise.
 
     What looks odd is what white noise does to three keys of a hundred (measured). Noise does three of these things to
     one key in a thousand; two notes of a chord, in noise that hides the others, did at least three in every case found.
     """
-    late = pair.copy()
-    late[:, :start] = 0.0
-    begun = [_edge(wave - late[1 - i], pair[i], start, 1) for i in (0, 1)]
-    if abs(begun[0] - begun[1]) > TOGETHER:
+    power = float(np.mean(pair[:, slice(*span)] ** 2, axis=1).sum())
+    if modulated.rest <= SMALL_REST * power:
         return False
-    power = np.mean(pair[:, slice(*span)] ** 2, axis=1)
-    if modulated.rest <= SMALL_REST * power.sum():
-        return True
-    begun_late = max(abs(at - start) for at in begun)
-    return (
-        sum(value > limit for value, limit in _oddities(wave, pair, span, start, modulated)) + (begun_late > ODD_START)
-        < ODD
-    )
+    start = span[0] - EDGE
+    found = [value > limit for value, limit in _oddities(wave, pair, span, modulated)]
+    return sum(found) + (max(abs(at - start) for at in begun) > ODD_START) >= ODD
 
 
-def _oddities(
-    wave: Wave, pair: Wave, span: tuple[int, int], start: int, modulated: Modulations
-) -> list[tuple[float, float]]:
+def _oddities(wave: Wave, pair: Wave, span: tuple[int, int], modulated: Modulations) -> list[tuple[float, float]]:
     """What may be odd, each with its limit."""
     heard, tones = wave[slice(*span)], pair[:, slice(*span)]
     noise = modulated.rest / np.mean(tones**2, axis=1)
     one, box = noise / heard.size, np.sqrt(noise / BOX)
     gains = [_gain(wave, tone) for tone in pair]
-    edge = start - BOX // 2
+    edge = span[0] - EDGE - BOX // 2
     before = np.array([np.abs(gain[max(edge - 160, 0) : max(edge - BOX, 1)]).max() for gain in gains])
     during = np.array([np.std(gain[span[0] : span[1] - BOX]) for gain in gains])
     density, peak = _density(heard - tones.sum(axis=0))
