@@ -7,6 +7,10 @@ The sound devices here are a PulseAudio's, whose client costs as much as the box
 So in the same seconds a program is measured that holds the same two streams open and does nothing with them: "empty
 streams". While recording, a shell pipeline does the naive same with the same sound: parec takes it (no PortAudio
 there), sox resamples, flac encodes, age encrypts.
+
+24 November 2026, a two-core machine: at rest (15:08) idle 2.3 % of a core beside 2.0 % for empty streams, recording
+6.0 % beside 1.7 %; busy (15:50), after the work on cost, idle 2.5 % beside 1.5 %, recording 6.4 % beside 1.8 %: missed.
+Resident 113 MB before, 108 MB after: met. PortAudio loads 20 MB of it, desktop libraries that a board does not have.
 """
 
 import contextlib
