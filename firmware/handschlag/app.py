@@ -21,6 +21,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from handschlag import hearing
+from handschlag.converter import Drift
 from handschlag.core import effects as do
 from handschlag.core import events as ev
 from handschlag.core.box import BoxState, step
@@ -85,6 +86,7 @@ class _Recording:
     capture: Capture | None = None
     meter: QualityMeter | None = None
     quality: Quality | None = None
+    drift_ppm: float | None = None
     first_at: float = 0.0
     dropped: list[tuple[int, int]] = field(default_factory=list)
 
@@ -121,6 +123,7 @@ class App:
         self._heap: list[tuple[float, str]] = []
         self._listening = False
         self._anchor: float | None = None
+        self.drift = Drift()
         self._recordings: dict[str, _Recording] = {}
         self._capturing: str | None = None
         self._carry_out = self._ways()
@@ -220,6 +223,7 @@ class App:
         if not self._listening:
             return
         if block.lost:
+            self.drift.restart()
             self._fill_gap(block.lost)
         self._watch_input(block.frames)
         heard = self.ear.feed(block.frames, block.played)
@@ -245,6 +249,7 @@ class App:
 
     def _follow(self, at: float, position: int) -> None:
         anchor = at - position / RATE
+        self.drift.add(position / RATE, at)
         if self._anchor is None:
             self._anchor = anchor
         else:
@@ -361,6 +366,7 @@ class App:
         self._seal(effect.recording, capture.finish(undecided))
         capture.wipe()
         recording = self._recordings[effect.recording]
+        recording.drift_ppm = self.drift.ppm
         if recording.meter is not None:
             recording.quality, recording.meter = recording.meter.finish(capture.position), None
         self._capturing = None
@@ -368,6 +374,7 @@ class App:
     def _forget(self) -> None:
         self.ear.forget()
         self._anchor = None
+        self.drift.restart()
         self.levels = hearing.Levels(-100.0, -100.0)
 
     # --- effects
@@ -519,6 +526,7 @@ class App:
                 "marks_s": [round(mark - kept.first_at, 2) for mark in effect.marks],
                 "masked": [[start, end] for start, end in masked],
                 "legs": "separated" if self.ear.separated else "mix",
+                **({} if kept.drift_ppm is None else {"converter_ppm": round(kept.drift_ppm, 1)}),
                 **(kept.quality.details() if kept.quality is not None else {}),
             },
         )

@@ -38,6 +38,7 @@ class Status:
     clips_sealed: int
     clips_dropped: int
     lost_frames: int
+    drift_ppm: float | None
     keys_far: int
     keys_ignored: int
     ledger_seq: int
@@ -47,6 +48,7 @@ class Status:
 
 def status(app: App) -> Status:
     """Look at the box now."""
+    drift_ppm = app.drift.ppm
     call, delivery = app.state.call, app.state.delivery
     line = call.line
     held = "unknown" if not line.known else "ringing" if line.ring else "off-hook" if line.off_hook else "on-hook"
@@ -74,6 +76,7 @@ def status(app: App) -> Status:
         clips_sealed=app.counters.clips_sealed,
         clips_dropped=app.counters.clips_dropped,
         lost_frames=app.counters.lost_frames,
+        drift_ppm=None if drift_ppm is None else round(drift_ppm, 1),
         keys_far=app.counters.keys_far,
         keys_ignored=app.counters.keys_ignored,
         ledger_seq=delivery.ledger_durable,

@@ -17,6 +17,7 @@ from handschlag.cli.evidence import FolderFiles, audio
 from handschlag.cli.quality_words import sentences
 from handschlag.core.effects import RecLamp
 from handschlag.core.staff import StaffConsent
+from handschlag.core.state import Phase
 from handschlag.hearing import Ear
 from handschlag.hearing.level import LevelMeter
 from handschlag.sealing.open import open_recording
@@ -208,8 +209,8 @@ def test_nothing_of_the_quality_remains_of_a_withdrawn_call(house: House) -> Non
     assert not house.app._recordings
 
 
-def _losing(house: House, seconds: float) -> Script:
-    """The far party agrees, speaks, and the sound device is lost for a while, once."""
+def _agreeing(house: House, seconds: float) -> Script:
+    """The far party agrees, and the call goes on for a while."""
     world = house.world
     world.tap.seize()
     yield world.after(1.5)
@@ -218,19 +219,25 @@ def _losing(house: House, seconds: float) -> Script:
     yield world.box_silent
     yield world.after(0.5)
     world.far.press("1")
-    yield world.after(4.0)
-    house.deaf = True
     yield world.after(seconds)
-    house.deaf = False
-    yield world.after(2.0)
     world.tap.hang_up()
     yield world.after(1.0)
+
+
+def _deaf_meanwhile(house: House, seconds: float) -> Script:
+    """The sound device is lost for so long, once, when the recording is under way."""
+    yield lambda: house.app.state.call.phase is Phase.RECORDING
+    yield house.world.after(2.0)
+    house.deaf = True
+    yield house.world.after(seconds)
+    house.deaf = False
 
 
 def test_a_short_loss_of_the_device_is_a_gap_and_the_recording_goes_on(house: House) -> None:
     """Two seconds without audio are a gap in one and the same recording, as long as they took; the rest is there."""
     world = house.world
-    world.begin(_losing(house, 2.0))
+    world.begin(_agreeing(house, 8.0))
+    world.begin(_deaf_meanwhile(house, 2.0))
     while world.busy:
         world.step()
     world.run(2.0)
@@ -248,7 +255,8 @@ def test_a_short_loss_of_the_device_is_a_gap_and_the_recording_goes_on(house: Ho
 def test_a_longer_loss_ends_the_recording(house: House) -> None:
     """A device that is gone ends what was recorded, as a 9 could not be heard; what there is stays."""
     world = house.world
-    world.begin(_losing(house, 0.1))
+    world.begin(_agreeing(house, 8.0))
+    world.begin(_deaf_meanwhile(house, 0.1))
     while world.busy:
         world.step()
         if house.deaf:
@@ -261,3 +269,18 @@ def test_a_longer_loss_ends_the_recording(house: House) -> None:
     opened = open_recording(FolderFiles(folder), house.owner.workshop(), house.trust)
     assert opened.manifest.ended == "audio"
     assert [entry["ended"] for entry in house.entries("call") if entry["at_end"]] == ["hangup"]
+
+
+def test_the_converters_drift_is_written_down(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sealed details say how fast the converter runs, once it has been heard for long enough."""
+    mono = house.clock.mono
+    monkeypatch.setattr(house.clock, "mono", lambda: mono() / (1 + 80e-6))
+    world = house.world
+    world.begin(_agreeing(house, 40.0))
+    while world.busy:
+        world.step()
+    world.run(2.0)
+    (folder,) = house.recordings()
+    opened = open_recording(FolderFiles(folder), house.owner.workshop(), house.trust)
+    assert opened.details[1]["converter_ppm"] == pytest.approx(80.0, abs=1.0)
+    assert house.app.drift.ppm is None  # nobody listens any more
