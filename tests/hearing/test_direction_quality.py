@@ -29,7 +29,7 @@ def test_no_near_key_is_taken_as_far(beside: Beside) -> None:
 def test_far_keys_are_far(above_db: float | None) -> None:
     """Also where the near party's voice is only 12 dB below in the tones' bands."""
     score = far_score(far_scenes(120, above_db, 1))
-    assert score.heard >= 112
+    assert score.heard >= 117
     assert score.far >= 0.99 * score.heard
 
 

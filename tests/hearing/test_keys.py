@@ -144,6 +144,17 @@ def test_a_note_that_swells_is_no_key() -> None:
     assert not keys_of(hear(np.concatenate([silence(50), key("8", 400) * rise, silence(50)])))
 
 
+@pytest.mark.parametrize("late_ms", [6.0, 10.0, -6.0])
+def test_tones_that_begin_apart_are_no_key(late_ms: float) -> None:
+    """A column tone that begins 6 ms before or after its row tone is a note of a chord, not a key."""
+    first, second = ([770.0], [1336.0]) if late_ms > 0.0 else ([1336.0], [770.0])
+    late = silence(abs(late_ms))
+    wave = tones(first, 150.0) + np.concatenate([late, tones(second, 150.0 - abs(late_ms))])
+    assert not keys_of(hear(np.concatenate([silence(60), wave, silence(60)])))
+    together = tones([*first, *second], 150.0)
+    assert digits_of(hear(np.concatenate([silence(60), together, silence(60)]))) == "5"
+
+
 def test_reports_while_held() -> None:
     """A held key is told once when decided, at 60 ms, at 100 ms and each 100 ms, under one start, final once."""
     events = hear(np.concatenate([silence(100), key("1", 350), silence(100)]))

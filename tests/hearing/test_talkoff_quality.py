@@ -22,7 +22,7 @@ def test_the_repositorys_own_voices_press_no_key() -> None:
 
 @pytest.mark.parametrize("package", corpora.PACKAGES)
 def test_people_and_music_press_no_key(package: str) -> None:
-    """A few minutes of each installed package, each in another variant, give no consent and hardly a key."""
+    """A few minutes of each installed package, each in another variant, give no key."""
     if package in corpora.missing():
         pytest.skip(f"needs recorded speech: apt-get install {package}")
     reels = [reel for reel in corpora.reels(corpora.recordings(own=False)) if reel.source == package]
@@ -30,8 +30,7 @@ def test_people_and_music_press_no_key(package: str) -> None:
     voices = [reel.load()[0] for reel in chosen[:3]]
     heard = [talkoff.false_keys(reel, corpora.variant(reel, number), voices) for number, reel in enumerate(chosen)]
     hits = [hit for each in heard for hit in each.hits]
-    assert [str(hit) for hit in hits if hit.consent] == []
-    assert len(hits) <= 1
+    assert [str(hit) for hit in hits] == []
 
 
 def test_a_key_hidden_in_the_material_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
