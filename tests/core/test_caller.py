@@ -198,6 +198,10 @@ def test_number_stays_out_of_ledger_and_representations() -> None:
 
 def test_a_number_told_while_it_rings_counts() -> None:
     """A part that reads caller id itself tells it during the ring; in private mode it is not kept."""
+    shy = World().start(private=True)
+    shy.ring()
+    _say(shy)
+    assert _caller(shy) is None
     world = World().start()
     world.ring()
     _say(world)
