@@ -1,6 +1,6 @@
 """How loud the box may be on the line: what is louder than the cap is scaled when it is loaded, and said to be.
 
-The figure is a mean send level of -9.7 dBV over 600 ohms, which is -7.5 dBm (ES 203 021, from general knowledge: neither
+The cap is a mean send level of -9.7 dBV over 600 ohms, which is -7.5 dBm (ES 203 021, from general knowledge; neither
 the clause nor the 10 s were read); with a play path aligned so that 0 dBm0 is 0 dBm at the line, that is -7.5 dBm0. The
 mean is taken over `MEAN_S`, over the whole of a shorter sound, wherever that is loudest; a sound is made quieter as a
 whole, never louder.
