@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -70,6 +71,28 @@ def test_ledger_of_the_box_verifies(shown: Path) -> None:
     command = [*HANDSCHLAG, "verify", str(shown / "box/data/ledger"), "--trust", str(shown / "keys/trust.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_killed_demonstration_leaves_nothing_running(tmp_path: Path) -> None:
+    """Broker, archive and box end with it, also when it had no chance to end them."""
+    if MOSQUITTO is None or shutil.which("setpriv") is None:
+        pytest.skip("mosquitto or setpriv is absent; get them with: apt-get install mosquitto util-linux")
+    folder = tmp_path / "out"
+    with subprocess.Popen([*HANDSCHLAG, "demo", "--dir", str(folder)], stdout=subprocess.DEVNULL) as demo:
+        while not any(str(folder) in line and "run --config" in line for line in _running()):
+            assert demo.poll() is None
+        demo.kill()
+    while any(str(folder) in line for line in _running()):
+        pass  # the test's own time limit ends this
+
+
+def _running() -> list[str]:
+    """The command lines of all processes."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return lines
 
 
 def _report(ledger: Path, trust: Path) -> subprocess.CompletedProcess[str]:

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from handschlag.errors import HandschlagError
+from handschlag.sim.children import dies_with_parent
 
 TAP = "handschlag-tap"
 LINE = "handschlag-line"
@@ -82,7 +83,7 @@ class Pulse:
         self.socket.unlink(missing_ok=True)
         log = self._folder / "pulse.log"
         with log.open("ab") as out:
-            self._process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+            self._process = subprocess.Popen(dies_with_parent(command), env=environment, stdout=out, stderr=out)
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end and self._process.poll() is None:
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from handschlag.sim.children import dies_with_parent
 from handschlag.sim.demo.place import DemoFailed, Place, archive_program, box_program
 
 START_S = 20.0
@@ -30,7 +31,7 @@ class Child:
         self._log = log
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                command,
+                dies_with_parent(command),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
