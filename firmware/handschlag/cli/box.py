@@ -70,6 +70,8 @@ from handschlag.sim.pipe_panel import PipePanel
 from handschlag.status import status
 
 STATUS_EACH_S = 0.1
+M_PERTURB = -6  # malloc.h
+FREED_BYTE = 0x5A
 
 Config = Annotated[Path, typer.Option("--config", help="The settings file. | Die Einstellungsdatei.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line. | Ein JSON-Objekt je Zeile.")]
@@ -87,7 +89,7 @@ def check(settings: Annotated[Path, typer.Argument(help="The settings file. | Di
 def run(config: Config, as_json: Json = False) -> None:
     """Run the box. | Die Box betreiben."""
     loaded = load(config)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold audio (P1)
+    _leave_no_traces()
     report = Reporter() if as_json else None
     app = assemble(loaded, on_change=report.changed if report else lambda _app: None)
     _stop_on_signal(app.stop)
@@ -99,6 +101,13 @@ def run(config: Config, as_json: Json = False) -> None:
         app.close()
         if report:
             report.tell(app)
+
+
+def _leave_no_traces() -> None:
+    """No core dumps, for they would hold audio; and the allocator overwrites what is freed (glibc's M_PERTURB) (P1)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError, AttributeError):  # another C library has no such call
+        ctypes.CDLL(None).mallopt(M_PERTURB, FREED_BYTE)
 
 
 def _give_memory_back() -> None:

@@ -40,6 +40,12 @@ Mode = Literal["vi", "legs", "mix"]
 _CHANNELS: Final = {"vi": 2, "legs": 2, "mix": 1}
 _LONGEST_HOPS: Final = 1000
 _SILENT_STEPS: Final = 4
+_SCOURED: Final = (
+    *((16, size) for size in range(64, 1025, 16)),
+    *((24, size) for size in range(1152, 8193, 128)),
+    (8, 16384),
+    (8, 32768),
+)  # numpy keeps 7 freed arrays of each size below 1 KiB, malloc as many of each class, and larger ones in bins
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,11 +192,13 @@ class Ear:
         """Overwrite all audio with zeros and begin a new stream at position 0; the doubt in the direction stays.
 
         What is freed already (the working copies of the last steps) is in nobody's hands but the allocator's, which
-        gives the same places to the same steps: so some steps on silence go first, and overwrite it.
+        gives the same places to the same steps: so some steps on silence go first, and then arrays of every size that
+        steps use are taken, zeroed and given back.
         """
         silence = np.zeros((self._frames_a_step, self.channels), np.float32)
         for _ in range(_SILENT_STEPS):
             self.feed(silence)
+        _scour()
         self._resampler.wipe()
         if self._play_resampler is not None:
             self._play_resampler.wipe()
@@ -297,3 +305,11 @@ class Ear:
         if any(each.cos < FAR_FROM for each in heard):
             self.direction_trusted = self._keys.trusted = self._tones.trusted = False
         return heard
+
+
+def _scour() -> None:
+    """Overwrite what the allocator holds for arrays of the sizes that steps take."""
+    for count, size in _SCOURED:
+        taken = [np.empty(size, np.uint8) for _ in range(count)]
+        for each in taken:
+            each.fill(0)

@@ -64,6 +64,7 @@ class Resampler:
         self._block = np.zeros((channels, past + max(rate_in * HOP * hops // RATE, 1)), np.float32)
         self._fill = past
         self._rows = np.zeros((channels, HOP * hops // _GROUP, (_GROUP + 2 * _LAG) * max(self._ratio, 1)), np.float32)
+        self._out = np.zeros((channels * self._rows.shape[1], _GROUP), np.float32)
         self._view = self._rows
         if self._ratio > 1:
             windows = np.lib.stride_tricks.sliding_window_view(self._block, self._rows.shape[2], axis=1)
@@ -75,7 +76,7 @@ class Resampler:
             self._soxr = soxr.ResampleStream(self.rate_in, RATE, self.channels, dtype="float32", quality="HQ")
 
     def feed(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take (n, channels) frames; give what could be computed, as (channels, m)."""
+        """Take (n, channels) frames; give what could be computed, as (channels, m), valid until the next call."""
         out: list[NDArray[np.float32]] = []
         at, count = 0, frames.shape[0]
         while at < count:
@@ -84,6 +85,8 @@ class Resampler:
             self._fill += take
             at += take
             if self._fill == self._block.shape[1]:
+                if out:
+                    out[-1] = out[-1].copy()  # its place is used again
                 out.append(self._convert())
                 self._fill = self._past
         if len(out) == 1:
@@ -98,9 +101,9 @@ class Resampler:
             return self._block.copy()
         np.copyto(self._rows, self._view)
         flat = self._rows.reshape(-1, self._rows.shape[2])
-        out: NDArray[np.float32] = (flat @ self._matrix).reshape(self.channels, -1)
+        np.matmul(flat, self._matrix, out=self._out)
         self._block[:, : self._past] = self._block[:, -self._past :]
-        return out
+        return self._out.reshape(self.channels, -1)
 
     def skip(self, count: int) -> NDArray[np.float32]:
         """Take `count` frames of silence, as `feed` does, at next to no cost where only silence is held."""
@@ -125,6 +128,7 @@ class Resampler:
         """Overwrite everything held with zeros and begin a new stream."""
         self._block.fill(0.0)
         self._rows.fill(0.0)
+        self._out.fill(0.0)
         self._fill = self._past
         self._reset()
 
@@ -145,7 +149,7 @@ def _group_matrix(ratio: int) -> NDArray[np.float32]:
 def whole(frames: NDArray[np.float32], rate_in: int) -> NDArray[np.float32]:
     """Resample one whole signal, (n, channels) to (m, channels): what a stream gives, from position 0 on."""
     resampler = Resampler(rate_in, frames.shape[1])
-    out = np.concatenate([resampler.feed(frames), resampler.flush()], axis=1)
+    out = np.concatenate([resampler.feed(frames).copy(), resampler.flush()], axis=1)
     wanted = -(-frames.shape[0] * RATE // rate_in)
     first = -resampler.origin
     return np.ascontiguousarray(out[:, first : first + wanted].T)
