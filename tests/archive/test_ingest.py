@@ -217,7 +217,10 @@ _STRANGER = SigningKey.from_seed(b"stranger" + bytes(24))
         (build(box=OTHER_BOX, box_key=OTHER_BOX_KEY).files["manifest.jws"], "knows no key"),
         (build(box=OTHER_BOX).files["manifest.jws"], "not for box"),
         (build(recording=OTHER_RECORDING).files["manifest.jws"], "is of recording"),
-        (BUILT.files["manifest.jws"][:-2] + b"AA", "signature"),
+        (
+            BUILT.files["manifest.jws"][:-20] + bytes(reversed(BUILT.files["manifest.jws"][-20:-3])) + b"AAA",
+            "signature",
+        ),
         (BUILT.files["manifest.jws"] + b"\n", "not a compact JWS"),
         (b"", "not a compact JWS"),
         (b"\xff" * 1000, "not a compact JWS"),

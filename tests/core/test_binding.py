@@ -409,3 +409,18 @@ def test_the_sense_element_is_bypassed_until_the_box_is_accepted() -> None:
     """An unaccepted box stays out of the line."""
     assert World(accepted=False).start().did(do.SetPath) == [do.SetPath(bypass=True)]
     assert World().start(audio=TapAudio.MIX).did(do.SetPath) == [do.SetPath(bypass=False)]
+
+
+def test_what_was_dialled_while_the_tap_was_silent_is_not_known() -> None:
+    """The same seizure after a gap is the same call, but it is not asked any more: who knows what was dialled?"""
+    world = World().start()
+    world.lift()
+    world.wait(1.0)
+    world.adapters.tap_talks = False
+    world.wait(4.0)
+    world.adapters.tap_talks = True
+    world.wait(2.0)
+    world.press()
+    world.wait(1.0)
+    assert world.state.call.call is not None
+    assert not [r for r in world.did(do.Record) if r.kind in {"asked", "granted"}]

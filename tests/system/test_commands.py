@@ -177,7 +177,9 @@ def test_paper_copy_brings_the_secret_back(tmp_path: Path) -> None:
     typed = subprocess.run(command, input=paper.lower(), capture_output=True, text=True, check=False, timeout=60)
     assert typed.returncode == 0, typed.stderr
     assert first.read_bytes() == again.read_bytes()
-    slip = paper.replace(paper.splitlines()[1][3], "Z" if paper.splitlines()[1][3] != "Z" else "Y", 1)
+    lines = paper.splitlines(keepends=True)
+    lines[1] = lines[1][:3] + ("Z" if lines[1][3] != "Z" else "Y") + lines[1][4:]
+    slip = "".join(lines)
     wrong = subprocess.run(
         [*command[:-1], str(tmp_path / "third")], input=slip, capture_output=True, text=True, check=False, timeout=60
     )

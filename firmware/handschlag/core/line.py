@@ -100,7 +100,8 @@ def _begin_call(d: Draft, seizure: Seizure, *, seen: bool) -> None:
     who = caller.answered(d)
     last = d.state.last_call
     if last is not None and last.seizure == seizure:
-        d.put(call=last)  # the tap was silent for a while: the same call goes on, asked once is asked
+        # The tap was silent for a while: the same call goes on, and what was dialled meanwhile is not known.
+        d.put(call=replace(last, bar=last.bar or Bar.UNSEEN))
     else:
         incoming = d.state.rang_at is not None and d.at - d.state.rang_at <= RING_TO_ANSWER_S
         new = seen and seizure.number > d.state.line.newest  # a tap that counts backwards proves no new call
