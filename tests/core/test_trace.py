@@ -122,6 +122,13 @@ def a_yes_by_key(w: World) -> None:
     w.wait(0.6)
 
 
+def a_yes_taken_back(w: World) -> None:
+    """What a caller may do at any time."""
+    a_yes_by_key(w)
+    w.key("9", Leg.FAR, 0.2)
+    w.wait(0.6)
+
+
 def an_answer(key: str, leg: Leg, after_s: float, held_s: float) -> Act:
     """Asked, and answered some time after the announcement began: before the mark, in the window, after it."""
 
@@ -274,6 +281,8 @@ ANSWERS = st.builds(
 TURNS: st.SearchStrategy[Act] = ANSWERS | st.sampled_from(
     [
         a_key("9", Leg.FAR, 0.15),
+        a_yes_taken_back,
+        a_yes_taken_back,
         a_key("9", Leg.UNCERTAIN, 0.4),
         a_key("9", Leg.NEAR, 0.2),
         a_hasty_confirmation,
