@@ -16,6 +16,9 @@ from handschlag.core.tap_protocol import BOX_WORDS, SEQ_MODULUS, SILENCE_S, Line
 MAX_PLAY_MS = 60_000
 """A tap refuses to hold its play transformer on the line for longer."""
 
+CLOCK_ROUNDS_S = 1e-6
+"""Seconds as floats: what is due at this very millisecond is due, however sums of them round."""
+
 UNSENT_BYTES = 32 * 1024
 """What may wait for the terminal."""
 
@@ -54,6 +57,7 @@ class SimTap:
     def tick(self, now: float) -> None:
         """It is `now`: timers run out, and each second the line is told."""
         self._now = now
+        now += CLOCK_ROUNDS_S
         if self._play_until is not None and now >= self._play_until:
             self._play_until = None
         if self._last_ping is not None and now - self._last_ping >= SILENCE_S:
