@@ -1,14 +1,18 @@
-"""How far a converter's clock drifts from the monotonic clock, measured from when its blocks arrive.
+"""A converter's clock beside the monotonic clock: when a sample was heard, and how far the two drift apart.
 
-A block may come late, never early: scheduling only adds. Of each `WINDOW_S` the earliest arrival counts (arrival less
-the stream's own time), and a straight line through these minima has the drift for its slope: some ppm after a minute,
-where single arrivals, which jitter by milliseconds, would give hundreds.
+`StreamTime` maps stream time to the monotonic clock by an anchor that follows the blocks' arrival slowly, so that
+neither jitter of the arrival nor drift of the converter moves it.
+
+`Drift` measures. A block may come late, never early: scheduling only adds. Of each `WINDOW_S` the earliest arrival
+counts (arrival less the stream's own time), and a straight line through these minima has the drift for its slope: some
+ppm after a minute, where single arrivals, which jitter by milliseconds, would give hundreds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+FOLLOW = 0.02
 WINDOW_S = 5.0
 WINDOWS_NEEDED = 6
 WINDOWS_KEPT = 720
@@ -50,3 +54,23 @@ class Drift:
         spread = sum((stream_s - mean_s) ** 2 for stream_s, _ in self._windows)
         slope = sum((stream_s - mean_s) * (late - mean_late) for stream_s, late in self._windows) / spread
         return -slope / (1.0 + slope) * 1e6
+
+
+@dataclass(slots=True)
+class StreamTime:
+    """Fed as `Drift` is; `restart` when stream time does not go on as it was."""
+
+    _anchor: float | None = None
+
+    def restart(self) -> None:
+        """The next block says anew where the stream stands."""
+        self._anchor = None
+
+    def add(self, stream_s: float, at: float) -> None:
+        """A block's end: where in the stream, and when it came."""
+        anchor = at - stream_s
+        self._anchor = anchor if self._anchor is None else self._anchor + FOLLOW * (anchor - self._anchor)
+
+    def of(self, stream_s: float) -> float:
+        """When, on the monotonic clock."""
+        return (self._anchor or 0.0) + stream_s

@@ -17,7 +17,7 @@ from handschlag.cli.evidence import FolderFiles, audio
 from handschlag.cli.quality_words import sentences
 from handschlag.core.effects import RecLamp
 from handschlag.core.staff import StaffConsent
-from handschlag.core.state import Phase
+from handschlag.core.state import Bar, Phase
 from handschlag.hearing import Ear
 from handschlag.hearing.level import LevelMeter
 from handschlag.sealing.open import open_recording
@@ -25,6 +25,7 @@ from handschlag.sealing.verify import verify_recording
 from handschlag.sim.stories import call
 from handschlag.sim.voices import Story
 from handschlag.sim.world import BLOCK, Script, World
+from handschlag_bench.hearing.signals import voice
 from tests.system.house import House
 
 
@@ -206,7 +207,7 @@ def test_quality_is_sealed_with_the_recording(house: House) -> None:
 def test_nothing_of_the_quality_remains_of_a_withdrawn_call(house: House) -> None:
     """After key 9 the application holds neither the meter nor its figures."""
     _play(house, "withdrawal")
-    assert not house.app._recordings
+    assert not house.app.recorder.recordings
 
 
 def _agreeing(house: House, seconds: float) -> Script:
@@ -250,6 +251,56 @@ def test_a_short_loss_of_the_device_is_a_gap_and_the_recording_goes_on(house: Ho
     assert len(audio(opened)) / 8000 > 5.0
     verdict = verify_recording(FolderFiles(folder), house.trust, ledger=FolderFiles(house.folder / "ledger"))
     assert verdict.ok, verdict.wrong
+
+
+def _cut_short(house: House, key: str, seconds: float) -> Script:
+    """The own telephone dials; the device is lost while its last key is held, and comes back after it."""
+    world = house.world
+    world.tap.seize()
+    yield world.after(1.5)
+    for digit in key[:-1]:
+        world.near.press(digit)
+        world.near.say(np.zeros(4800, np.float32))
+    yield world.both_quiet
+    world.near.press(key[-1])
+    yield world.after(0.1)
+    house.deaf = True
+    yield world.after(seconds)
+    house.deaf = False
+    yield world.after(1.0)
+
+
+def test_a_key_that_ends_while_the_device_is_lost_was_dialled(house: House) -> None:
+    """110 counts as an emergency call though the end of its 0 was lost: the ear tells no end twice."""
+    world = house.world
+    world.begin(_cut_short(house, "110", 0.4))
+    while world.busy:
+        world.step()
+    call = house.app.state.call.call
+    assert call is not None
+    assert call.bar is Bar.EMERGENCY
+
+
+def test_who_spoke_when_the_device_was_lost_speaks_no_more(house: House) -> None:
+    """Speech that ended in a loss has ended for the core, so that a minute of silence can end the recording."""
+    world = house.world
+    world.begin(_agreeing(house, 20.0))
+    while house.app.state.call.phase is not Phase.RECORDING:
+        world.step()
+    world.run(1.0)
+    world.far.say(voice(2.0, -15.0, seed=2, rate=48000).astype(np.float32))
+    world.run(1.0)
+    take = house.app.state.call.take
+    assert take is not None
+    assert take.speaking
+    house.deaf = True
+    world.run(1.5)
+    house.deaf = False
+    world.run(1.5)
+    take = house.app.state.call.take
+    assert take is not None
+    assert not take.speaking
+    assert "silence" in house.app.state.call.deadlines
 
 
 def test_a_longer_loss_ends_the_recording(house: House) -> None:

@@ -112,7 +112,6 @@ class World:
         self.now = 0.0
         self.box_said = False
         self.memory: list[Signal] | None = None
-        self.played: list[Signal] | None = None
         self._exchange = exchange
         self._pump = pump
         self._button = button
@@ -185,8 +184,6 @@ class World:
         )
         if self.memory is not None:
             self.memory.append(frames)
-        if self.played is not None:
-            self.played.append(self._play)
         self._play = self._exchange(frames)
 
     def run(self, seconds: float) -> None:
