@@ -8,18 +8,23 @@ claimed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from handschlag.ports import FileOps
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation as asked for: `kind` is the method's name, `to` the new name of a rename."""
+    """One operation as asked for: `kind` is the method's name, `to` the new name of a rename.
+
+    `data` are the bytes written or appended, `size` that of a truncation; both are left out of comparisons.
+    """
 
     kind: str
     path: str
     to: str = ""
+    data: bytes = field(default=b"", repr=False, compare=False)
+    size: int = field(default=0, compare=False)
 
 
 class WatchedFiles:
@@ -32,15 +37,15 @@ class WatchedFiles:
 
     def write(self, path: str, data: bytes) -> None:
         """See `FileOps.write`."""
-        self._do(Operation("write", path), lambda: self._inner.write(path, data))
+        self._do(Operation("write", path, data=data), lambda: self._inner.write(path, data))
 
     def append(self, path: str, data: bytes) -> None:
         """See `FileOps.append`."""
-        self._do(Operation("append", path), lambda: self._inner.append(path, data))
+        self._do(Operation("append", path, data=data), lambda: self._inner.append(path, data))
 
     def truncate(self, path: str, size: int) -> None:
         """See `FileOps.truncate`."""
-        self._do(Operation("truncate", path), lambda: self._inner.truncate(path, size))
+        self._do(Operation("truncate", path, size=size), lambda: self._inner.truncate(path, size))
 
     def fsync(self, path: str) -> None:
         """See `FileOps.fsync`."""
