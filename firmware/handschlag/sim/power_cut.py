@@ -116,7 +116,7 @@ class Disk:
             case "append":
                 self._written(file, file.seen + operation.data)
             case "truncate":
-                self._written(file, file.seen[: operation.size])
+                self._written(file, file.seen[: operation.size].ljust(operation.size, b"\0"))
             case _:
                 file.promised, file.versions = file.seen, []
 
