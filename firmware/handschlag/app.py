@@ -81,7 +81,8 @@ class Counters:
 class App:
     """One box: its state, its queue and its ports.
 
-    `facts` is what the ledger remembers of former runs; `inbox` is the queue that the adapters post to.
+    `facts` is what the ledger remembers of former runs; `inbox` is the queue that the adapters post to. `on_heard` is
+    told of every block that was heard, with its time and what was noticed in it, in this thread and after the core.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class App:
         inbox: queue.SimpleQueue[ev.Event | None],
         sample_rate_in: int,
         on_change: Callable[[App], None] = lambda _app: None,
+        on_heard: Callable[[float, Sequence[ev.Event]], None] = lambda _at, _events: None,
     ) -> None:
         self.state = BoxState.new(policy)
         self.ports = ports
@@ -105,6 +107,7 @@ class App:
         self._facts = facts
         self._rate_in = sample_rate_in
         self._on_change = on_change
+        self._on_heard = on_heard
         self._queue = inbox
         self._timers: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
@@ -242,10 +245,12 @@ class App:
         return self._time.of(position / RATE)
 
     def _tell(self, events: Sequence[hearing.Event], at: float) -> None:
-        for event in events:
+        told = [core_event(event, at, self._time_of) for event in events]
+        for event, means in zip(events, told, strict=True):
             self.recorder.noticed(event, self._time_of(event.start))
             self.counters.count(event)
-            self._step(core_event(event, at, self._time_of))
+            self._step(means)
+        self._on_heard(at, told)
 
     # --- effects
 

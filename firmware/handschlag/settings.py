@@ -87,6 +87,9 @@ class LineSection(Section, frozen=True):
     a FRITZ!Box's call monitor; with `extension`, its hook is that telephone's). With several the one that restricts
     wins (see `core.sources`). Beside a tap, `number` alone may be given. Without a tap only the oral way is open.
 
+    `hint = ["vox"]` listens to a line that no wire knows, and says in the status how it sounds. It decides nothing:
+    alone, without `hook` and `ring`, nothing can be recorded.
+
     `bench` names that result, by a date for example. A dial tone that disproves a result disproves it for good: only
     another result, with another name, brings the keypress way back. `calibration` is the bench's file, which has its
     own name for the result; without one recordings hold the mix of both parties.
@@ -97,6 +100,7 @@ class LineSection(Section, frozen=True):
     hook: tuple[Literal["gpio", "fritz"], ...] = ()
     ring: tuple[Literal["gpio", "modem", "fritz"], ...] = ()
     number: tuple[Literal["modem", "fritz"], ...] = ()
+    hint: tuple[Literal["vox"], ...] = ()
     hook_pin: Pin | None = None
     ring_pin: Pin | None = None
     modem: str = ""
@@ -272,16 +276,24 @@ def _choices(key: str) -> list[str]:
     return []
 
 
+def _check_deciders(path: Path, line: LineSection) -> None:
+    """Somebody must decide hook and ring, unless the line is only listened to."""
+    only_heard = line.hint and not (line.hook or line.ring or line.number)
+    for key, value in (("hook", line.hook), ("ring", line.ring)):
+        if not value and not only_heard:
+            raise BadSetting(f'{path}: line.{key} = []: is missing; with kind = "sources" somebody must decide it')
+    if line.proven or line.calibration:
+        raise BadSetting(f'{path}: line.proven, line.calibration: are of a tap; not allowed with kind = "sources"')
+
+
 def _check_line(path: Path, settings: Settings) -> None:
     """Every source that is named must be wired, and nothing may be wired in vain."""
     line = settings.line
     named = {*line.hook, *line.ring, *line.number}
+    if line.hint and line.kind != "sources":
+        raise BadSetting(f'{path}: line.hint = {list(line.hint)}: allowed with kind = "sources" only')
     if line.kind == "sources":
-        for key, value in (("hook", line.hook), ("ring", line.ring)):
-            if not value:
-                raise BadSetting(f'{path}: line.{key} = []: is missing; with kind = "sources" somebody must decide it')
-        if line.proven or line.calibration:
-            raise BadSetting(f'{path}: line.proven, line.calibration: are of a tap; not allowed with kind = "sources"')
+        _check_deciders(path, line)
     elif line.hook or line.ring or (line.number and line.kind != "tap"):
         raise BadSetting(
             f"{path}: line.hook = {list(line.hook)}, line.ring = {list(line.ring)}, line.number = {list(line.number)}: "
@@ -299,7 +311,11 @@ def _check_line(path: Path, settings: Settings) -> None:
             raise BadSetting(f"{path}: line.{key}: is missing; allowed is {allowed}")
         if given and not needed:
             raise BadSetting(f"{path}: line.{key} = {getattr(line, key)!r}: nothing in hook, ring and number uses it")
-    panel = settings.panel
+    _check_pins(path, settings)
+
+
+def _check_pins(path: Path, settings: Settings) -> None:
+    line, panel = settings.line, settings.panel
     taken = (panel.rec, panel.red, panel.green, panel.blue, panel.button) if panel.kind == "gpio" else ()
     pins = [pin for pin in (line.hook_pin, line.ring_pin) if pin is not None]
     if len({*pins, *taken}) < len(pins) + len(set(taken)):

@@ -14,10 +14,14 @@ from handschlag.core.readiness import cannot, warnings
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One look at the box. Times in seconds of its monotonic clock; levels in dBm0."""
+    """One look at the box. Times in seconds of its monotonic clock; levels in dBm0.
+
+    `sounds`: how a line sounds that no wire knows, `off-hook` or `on-hook` probably; "" where nothing is known.
+    """
 
     at: float
     line: str
+    sounds: str
     phase: str
     stage: str
     rec: str
@@ -56,6 +60,7 @@ def status(app: App) -> Status:
     return Status(
         at=round(app.ports.clock.mono(), 2),
         line=held,
+        sounds={None: "", True: "off-hook", False: "on-hook"}[call.sounds_off_hook],
         phase=call.phase.value,
         stage=call.question.stage.value if call.question is not None else "",
         rec=app.state.lamps.rec.value,

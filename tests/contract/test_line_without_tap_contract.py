@@ -14,7 +14,18 @@ from handschlag.adapters.fritz import FritzLine
 from handschlag.adapters.gpio_line import GpioLine
 from handschlag.adapters.modem import ModemLine
 from handschlag.adapters.sources import SourcesLine
-from handschlag.core.events import CallerIdHeard, LineTold, PlayConnected, TapAudio, TapGone, TapHello
+from handschlag.adapters.vox import VoxLine
+from handschlag.core.events import (
+    CallerIdHeard,
+    Leg,
+    LineSounds,
+    LineTold,
+    PlayConnected,
+    SpeechBegan,
+    TapAudio,
+    TapGone,
+    TapHello,
+)
 from handschlag.core.sources import Deciders
 from handschlag.ports import Line
 from tests.support.fritz_peer import FritzPeer
@@ -215,7 +226,24 @@ class Router:
         threading.Thread(target=self.hang_up, daemon=True).start()
 
 
-@pytest.fixture(params=[Pins, PinAndModem, Router])
+class PinsAndVox(Pins):
+    """Hook and ring on mock pins, and somebody beside who hears now this and now that: the story stays the same."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.vox = VoxLine(quiet_s=0.05)
+        deciders = Deciders(hook=("gpio",), ring=("gpio",), hint=("vox",))
+        self.line = SourcesLine({"gpio": self.gpio, "vox": self.vox}, deciders, now=lambda: self.time)
+        self._blocks = 0
+
+    def pump(self) -> None:
+        """Speech in every tenth block."""
+        self._blocks += 1
+        self.vox.heard(self.time, [SpeechBegan(self.time, Leg.UNCERTAIN)] if self._blocks % 10 == 0 else [])
+        super().pump()
+
+
+@pytest.fixture(params=[Pins, PinAndModem, Router, PinsAndVox])
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     """Each way to wire a line without a tap, started and idle."""
     rig: Rig = request.param(tmp_path)
@@ -239,7 +267,7 @@ def last(rig: Rig) -> tuple[bool, bool, int]:
 
 def test_it_introduces_itself_before_the_line(rig: Rig) -> None:
     """HELLO as a mix comes before anything else is told; a mix proves nobody's key."""
-    first = next(event for event in rig.inbox.events if not isinstance(event, TapGone))
+    first = next(event for event in rig.inbox.events if not isinstance(event, TapGone | LineSounds))
     assert isinstance(first, TapHello)
     assert first.audio is TapAudio.MIX
     assert last(rig) == (False, False, 0)

@@ -70,6 +70,7 @@ def test_rec_is_on_while_capturing_and_never_else(phase: Phase) -> None:
         ({"disk_failed_at": 1.0}, StatusLamp.CANNOT_RECORD),
         ({"booted_at": None}, StatusLamp.OFF),
         ({"line": Line()}, StatusLamp.OFF),
+        ({"line": Line(missed=True)}, StatusLamp.CANNOT_RECORD),
     ],
 )
 def test_each_reason_shows(change: dict[str, object], expected: StatusLamp) -> None:

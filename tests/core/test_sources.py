@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handschlag.core import effects as do
+from handschlag.core.box import BoxState, step
 from handschlag.core.events import (
+    AudioCame,
+    AudioGone,
+    Booted,
+    ButtonMoved,
     CallerIdHeard,
+    ClockTold,
     Dialled,
     Event,
     Flashed,
+    KeyHeard,
+    Leg,
+    LineSounds,
     LineTold,
     Pulsed,
+    SpaceTold,
+    SpeechBegan,
+    SpeechEnded,
     TapAudio,
     TapGone,
     TapHello,
+    Woke,
 )
+from handschlag.core.readiness import cannot
 from handschlag.core.sources import (
     Combiner,
     Deciders,
     DigitPulsed,
     Fact,
     FlashRead,
+    HookHint,
     HookRead,
     NumberDialled,
     NumberRead,
@@ -31,6 +48,7 @@ from handschlag.core.sources import (
     SourceCame,
     SourceLost,
 )
+from tests.core.world import POLICY, STAFF
 
 BOTH = Deciders(hook=("gpio", "fritz"), ring=("gpio", "modem"), number=("modem", "fritz"))
 SOURCES = ("gpio", "fritz", "modem")
@@ -194,3 +212,106 @@ def test_what_is_off_hook_was_told_by_all(steps: list[tuple[str, Fact, float]]) 
         assert (each.line is not None) == (
             there == set(SOURCES) and None not in (hooks.get("gpio"), hooks.get("fritz"))
         )
+
+
+HEARD_ONLY = Deciders(hint=("vox",))
+ANYTHING = st.one_of(
+    FACTS,
+    st.builds(HookHint, st.just(0.0), st.sampled_from([None, True, False])),
+    st.just(FlashRead(0.0, 100)),
+    st.just(DigitPulsed(0.0, "1")),
+    st.just(NumberDialled(0.0, "0301")),
+)
+
+
+def test_a_line_that_is_only_heard_is_unknown_from_the_beginning() -> None:
+    """It says so at once, and its hints, each once, are all that follows."""
+    each = combiner(HEARD_ONLY)
+    assert each.begin(1.0) == [TapGone(1.0, "hook: not known by wire")]
+    assert each.take("vox", HookHint(2.0, off_hook=True)) == [LineSounds(2.0, off_hook=True)]
+    assert each.take("vox", HookHint(3.0, off_hook=True)) == []
+    assert each.take("vox", HookHint(4.0, off_hook=None)) == [LineSounds(4.0, off_hook=None)]
+    assert each.line is None
+
+
+def test_a_hint_is_told_while_no_wire_knows() -> None:
+    """Beside a known line a hint is silent; when the wire is lost it is told, and taken back when the wire is there."""
+    each, _ = idle(Deciders(hook=("gpio",), ring=("gpio",), hint=("vox",)))
+    assert each.take("vox", HookHint(1.0, off_hook=True)) == []
+    lost = each.take("gpio", SourceLost(2.0, "unplugged"))
+    assert lost == [TapGone(2.0, "gpio: unplugged"), LineSounds(2.0, off_hook=True)]
+    assert each.take("gpio", SourceCame(3.0)) == []
+    back = each.take("gpio", HookRead(3.0, off_hook=True))
+    assert [type(event) for event in back] == [TapHello, LineTold, LineSounds]
+    assert back[-1] == LineSounds(3.0, off_hook=None)
+
+
+def _stepped(state: BoxState, event: Event) -> BoxState:
+    """The core's next state; nothing that a call would need may have been wanted."""
+    state, effects = step(state, event)
+    for effect in effects:
+        assert not isinstance(effect, do.Play | do.OpenRecording | do.StartCapture | do.WriteKeys)
+        assert not (isinstance(effect, do.ConnectPlay) and effect.on)
+    assert state.lamps.status is do.StatusLamp.CANNOT_RECORD
+    assert cannot(state.call) != ""
+    assert state.call.call is None
+    return state
+
+
+@given(
+    st.lists(st.tuples(ANYTHING | st.sampled_from(["press", "speech", "key"]), st.floats(0, 40)), max_size=40),
+    st.booleans(),
+)
+def test_whatever_vox_says_alone_nothing_is_recorded(
+    steps: list[tuple[Fact | str, float]],
+    by_wire: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """In any order, with presses, speech, keys: the line stays unknown; no sound, no capture, and the lamp says so."""
+    each = combiner(HEARD_ONLY)
+    state = BoxState.new(replace(POLICY, by_wire=by_wire, by_sound=True))
+    begin = [Booted(0.0, "b", bytes(16), staff=STAFF), AudioCame(0.0), ClockTold(0.0, 1.7e9, synced=True)]
+    for first in (*begin, SpaceTold(0.0, 1 << 40)):
+        state, _ = step(state, first)
+    at = 0.0
+    for event in each.begin(at):
+        state = _stepped(state, event)
+    for what, wait in steps:
+        at += wait
+        match what:
+            case "press":
+                events: list[Event] = [ButtonMoved(at, down=True), ButtonMoved(at + 0.3, down=False)]
+                at += 0.6
+                events.append(Woke(at, "button"))
+            case "speech":
+                events = [SpeechBegan(at, Leg.FAR), SpeechEnded(at, Leg.FAR)]
+            case "key":
+                events = [KeyHeard(at, "1", Leg.FAR, at, 0.1, -10.0, 0.0, 0.9, final=True)]
+            case Fact():
+                events = each.take("vox", _at(what, at)) + each.tick(at)
+                assert all(isinstance(event, LineSounds) for event in events)
+            case _:
+                raise AssertionError(what)
+        for event in events:
+            state = _stepped(state, event)
+    assert not isinstance(step(state, AudioGone(at, "x"))[0].call.sounds_off_hook, bool)
+
+
+@given(st.lists(st.tuples(st.sampled_from([*SOURCES, "vox"]), ANYTHING, st.floats(0, 3)), max_size=60))
+def test_vox_changes_nothing_that_others_say(steps: list[tuple[str, Fact, float]]) -> None:
+    """The same story with and without vox: it lifts no doubt, adds none, and is never heard beside a known line."""
+    with_vox = combiner(replace(BOTH, hint=("vox",)))
+    without = combiner()
+    assert with_vox.begin(0.0) == without.begin(0.0)
+    at = 0.0
+    sounds: bool | None = None
+    for source, raw, wait in steps:
+        at += wait
+        fact = _at(raw, at)
+        told = with_vox.take(source, fact)
+        for event in told:
+            if isinstance(event, LineSounds):
+                sounds = event.off_hook
+        wired = [event for event in told if not isinstance(event, LineSounds)]
+        assert wired == ([] if source == "vox" else without.take(source, fact))
+        assert with_vox.line == without.line
+        assert with_vox.line is None or sounds is None

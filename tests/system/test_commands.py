@@ -103,6 +103,11 @@ def test_lines_that_are_put_together(tmp_path: Path, lines: str) -> None:
                 ("kind = 'sources'", ["line.hook", "missing"]),
                 ("kind = 'sources'\nhook = ['gpio']\nhook_pin = 5", ["line.ring", "missing"]),
                 ("kind = 'sources'\nhook = ['vox']", ["line.hook[0]", "'vox'", "gpio, fritz"]),
+                ("kind = 'sources'\nhook = ['gpio']\nhook_pin = 5\nhint = ['vox']", ["line.ring", "missing"]),
+                ("kind = 'sources'\nring = ['fritz']\nfritz = 'box'\nhint = ['vox']", ["line.hook", "missing"]),
+                ("kind = 'sources'\nhint = ['gpio']", ["line.hint[0]", "'gpio'", "vox"]),
+                ("kind = 'absent'\nhint = ['vox']", ["line.hint", "'vox'", "sources"]),
+                ("kind = 'tap'\nport = 'x'\nhint = ['vox']", ["line.hint", "'vox'", "sources"]),
                 ("kind = 'sources'\nhook = ['modem']", ["line.hook[0]", "'modem'", "gpio, fritz"]),
                 ("kind = 'sources'\nhook = ['gpio']\nring = ['modem']\nhook_pin = 5", ["line.modem", "missing"]),
                 ("kind = 'sources'\nhook = ['gpio']\nring = ['gpio']\nhook_pin = 5", ["line.ring_pin", "missing"]),
@@ -136,6 +141,17 @@ def test_check_tells_bad_settings_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "box.name" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "known"), [("hint = ['vox']", False), ("hook = ['fritz']\nring = ['fritz']\nfritz = 'x'", True)]
+)
+def test_check_says_that_a_line_that_is_only_heard_records_nothing(tmp_path: Path, line: str, known: bool) -> None:  # noqa: FBT001 - a case
+    """Settings that are in order, but cannot record, are told so in both languages; others are not."""
+    done = _run("check", str(_settings(tmp_path, GOOD.replace('kind = "absent"', f"kind = 'sources'\n{line}", 1))))
+    assert done.returncode == 0, done.stderr
+    assert ("the line's state is not known by wire" in done.stdout) == (not known)
+    assert ("nicht durch einen Draht bekannt" in done.stdout) == (not known)
 
 
 def test_hear_refuses_what_is_no_audio(tmp_path: Path) -> None:

@@ -52,6 +52,9 @@ class SourcesLine:
         self._post = post
         if self._tap is not None:
             self._tap.start(post)
+        with self._lock:
+            for event in self._combiner.begin(self._now()):
+                post(event)
         for name, source in self._sources.items():
             source.start(self._teller(name))
 

@@ -35,6 +35,7 @@ from handschlag.adapters.sources import SourcesLine
 from handschlag.adapters.spool import DiskSpool, Identity
 from handschlag.adapters.tap import SerialTap
 from handschlag.adapters.uplink import MqttUplink, TlsFiles
+from handschlag.adapters.vox import VoxLine
 from handschlag.adapters.worker import WorkerThread
 from handschlag.app import App, Ports
 from handschlag.core.country import COUNTRIES
@@ -81,7 +82,7 @@ def check(settings: Annotated[Path, typer.Argument(help="The settings file. | Di
     """Check a settings file. | Eine Einstellungsdatei prüfen."""
     loaded = load(settings)
     _, notes = sounds_of(loaded, prompts_of(loaded))
-    for note in notes:
+    for note in [*line_notes(loaded), *notes]:
         print(note)
     print(f"{settings}: in order | in Ordnung (sha256 {loaded.sha256[:16]})")
 
@@ -171,12 +172,29 @@ def sounds_of(loaded: Loaded, said: Prompts) -> tuple[dict[str, Sound], list[str
     return sounds, notes
 
 
+def line_notes(loaded: Loaded) -> list[str]:
+    """What has to be said of the line that the settings describe."""
+    if _knows_by_wire(loaded):
+        return []
+    return [
+        (
+            "line: cannot record: the line's state is not known by wire | kann nicht aufzeichnen: der Zustand der "
+            "Leitung ist nicht durch einen Draht bekannt"
+        )
+    ]
+
+
+def _knows_by_wire(loaded: Loaded) -> bool:
+    line = loaded.settings.line
+    return line.kind == "tap" or (line.kind == "sources" and bool(line.hook))
+
+
 def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
     """Choose an adapter for each port and put the box together; nothing is started yet."""
     settings = loaded.settings
     said = prompts_of(loaded)
     sounds, notes = sounds_of(loaded, said)
-    for note in notes:
+    for note in [*line_notes(loaded), *notes]:
         print(note, file=sys.stderr)
     inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
     post: Post = inbox.put
@@ -209,9 +227,10 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
         reserve_bytes=settings.box.reserve_mib * 1024 * 1024,
     )
     held = loaded.calibration()
+    vox = VoxLine() if settings.line.hint else None
     ports = Ports(
         clock=clock,
-        line=_line(loaded, clock),
+        line=_line(loaded, clock, vox),
         audio=_audio(loaded, clock, stream, sounds),
         panel=_panel(loaded, clock),
         spool=spool,
@@ -235,6 +254,7 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
         inbox=inbox,
         sample_rate_in=SOUND_RATE_HZ,
         on_change=on_change,
+        **({} if vox is None else {"on_heard": vox.heard}),
     )
 
 
@@ -250,6 +270,8 @@ def policy_of(loaded: Loaded, said: Prompts) -> Policy:
         outside=country.outside,
         proven_tap=settings.line.proven,
         bench=loaded.bench(),
+        by_wire=_knows_by_wire(loaded),
+        by_sound=bool(settings.line.hint),
         text_version=f"{said.language}-{said.version}",
         text_hash=said.announcement.text_sha256,
         sound_s={name: prompt.length_s for name, prompt in by_name(said).items()},
@@ -316,7 +338,7 @@ def _identity(loaded: Loaded, trust: Trust) -> Identity:
     )
 
 
-def _line(loaded: Loaded, clock: Clock) -> Line:
+def _line(loaded: Loaded, clock: Clock, vox: VoxLine | None) -> Line:
     settings = loaded.settings.line
     match settings.kind:
         case "tap":
@@ -326,8 +348,9 @@ def _line(loaded: Loaded, clock: Clock) -> Line:
             deciders = Deciders(number=settings.number)
             return SourcesLine(_sources(loaded, clock), deciders, tap=tap, now=clock.mono)
         case "sources":
-            deciders = Deciders(settings.hook, settings.ring, settings.number)
-            return SourcesLine(_sources(loaded, clock), deciders, now=clock.mono)
+            deciders = Deciders(settings.hook, settings.ring, settings.number, settings.hint)
+            sources = _sources(loaded, clock) | ({} if vox is None else {"vox": vox})
+            return SourcesLine(sources, deciders, now=clock.mono)
         case "absent":
             return AbsentLine(clock.mono)
 

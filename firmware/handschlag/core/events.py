@@ -113,6 +113,13 @@ class LineTold(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LineSounds(Event):
+    """How a line that no wire knows sounds: off-hook probably, idle probably, or None. For people to read only."""
+
+    off_hook: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class TapGone(Event):
     """The tap's port closed or failed; it may come back by itself."""
 

@@ -14,7 +14,7 @@ def lamps(state: CallState, *, archive_reachable: bool, backlog_warning: bool) -
 
 
 def _status(state: CallState, *, archive_reachable: bool, backlog_warning: bool) -> StatusLamp:
-    if state.booted_at is None or not state.line.tap_boot:
+    if state.booted_at is None or not (state.line.tap_boot or state.line.missed):
         return StatusLamp.OFF
     ranks = (
         (cannot(state) != "", StatusLamp.CANNOT_RECORD),

@@ -16,6 +16,7 @@ from handschlag.core.events import (
     Dialled,
     KeyHeard,
     Leg,
+    LineSounds,
     LineTold,
     Pulsed,
     SpeechBegan,
@@ -156,9 +157,37 @@ def lost(d: Draft, why: str) -> None:
     if d.state.line.known:
         d.record("fault", what=f"line:{why}")
     caller.forget(d)
-    d.put(line=replace(d.state.line, known=False))
+    d.put(line=replace(d.state.line, known=False, missed=True))
     d.wake("line", None)
     d.enter(Phase.UNKNOWN)
+
+
+def sounds(d: Draft, e: LineSounds) -> None:
+    """How a line sounds that is not known; nothing but the status asks for it."""
+    if not d.state.line.known:
+        d.put(sounds_off_hook=e.off_hook)
+
+
+def listen_while_unknown(d: Draft) -> None:
+    """Hear a line that no wire knows, if it is to be read by its sound: never in private mode, never unaccepted.
+
+    Looked at after each step; what else turns hearing on and off (`caller`, the call itself) goes before.
+    """
+    for effect in d.effects:
+        if isinstance(effect, Listen):
+            d.put(hears=effect.on)
+    state = d.state
+    if not state.policy.by_sound:
+        return
+    wanted = state.phase is Phase.UNKNOWN and state.policy.accepted and not state.private
+    if wanted and state.booted_at is not None and not state.hears:
+        d.put(hears=True)
+        d.do(Listen(on=True))
+    elif not wanted and state.hears and state.phase not in IN_CALL and not state.awaits_caller:
+        d.put(hears=False)
+        d.do(Listen(on=False))
+    if not d.state.hears or state.line.known:
+        d.put(sounds_off_hook=None)
 
 
 def _finish_interrupted(d: Draft, seizure: Seizure) -> None:

@@ -45,7 +45,8 @@ class Policy:
     `accepted`: the box was set up and its acceptance is on file. `line_users`: the numbers of all who answer the line;
     each needs a written consent, or those on duty where `shifts` say who is. `proven_tap`: serial number of the tap
     whose polarity was proven at the bench, or "". `bench` names that bench's result: what a dial tone has disproved
-    stays so until there is another result.
+    stays so until there is another result. `by_wire`: something wired can tell the hook; without, nothing is
+    ever recorded. `by_sound`: while the line is unknown the box listens, so that it can say how the line sounds.
     """
 
     accepted: bool
@@ -55,6 +56,8 @@ class Policy:
     text_hash: str
     sound_s: Mapping[str, float]
     bench: str = ""
+    by_wire: bool = True
+    by_sound: bool = False
     way: Way = Way.KEY
     ask_when: AskWhen = AskWhen.BUTTON
     shifts: tuple[Shift, ...] = ()

@@ -14,6 +14,7 @@ def cannot(state: CallState) -> str:
         (state.booted_at is None, "starting"),
         (not state.policy.accepted, "not-accepted"),
         (not state.people.covered, "staff"),
+        (not state.policy.by_wire, "line-not-by-wire"),
         (not state.line.known, "line-unknown"),
         (not state.audio_ok, "audio"),
         (not state.ledger_ok, "ledger"),

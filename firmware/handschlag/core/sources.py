@@ -12,6 +12,10 @@ facts what a tap would say (TapHello, LineTold, TapGone), so that the core knows
   off-hook begins another, as the old seizure cannot have lasted.
 - A ring that was already going on when the line was seized has been answered, however late its end is told; what
   comes within `LATE_RING_S` is late word of it. A ring that only the network tells (a call waiting) ends nothing.
+- What is only heard (`vox`) is a hint and decides nothing: not the hook, the ring or the number. A hint permits
+  nothing, for it never makes an unknown line known and lifts no other source's doubt; and it restricts nothing, for a
+  silent caller must not end a call. It is told, for people to read, only while no wire knows the line; where nothing
+  but hints is wired the line is unknown for ever, so that nothing is asked, played or recorded.
 - Numbers come from the first source in the settings' order that told one for this ring; a later one never replaces it.
 
 Nothing here proves a key's direction: the audio is `mix`, and only the oral way is open.
@@ -27,6 +31,7 @@ from handschlag.core.events import (
     Dialled,
     Event,
     Flashed,
+    LineSounds,
     LineTold,
     Pulsed,
     TapAudio,
@@ -66,6 +71,13 @@ class SourceLost(Fact):
 @dataclass(frozen=True, slots=True)
 class HookRead(Fact):
     """The telephone is off-hook or not; None where the source does not know."""
+
+    off_hook: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class HookHint(Fact):
+    """The telephone is probably off-hook or not, as it sounds; None where nothing is known."""
 
     off_hook: bool | None
 
@@ -111,11 +123,12 @@ class DigitPulsed(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Deciders:
-    """Which sources decide what. Without `hook` there is a tap, and only numbers come from the sources."""
+    """Which sources decide what. Without `hook` and `hint` there is a tap, and only numbers come from the sources."""
 
     hook: tuple[str, ...] = ()
     ring: tuple[str, ...] = ()
     number: tuple[str, ...] = ()
+    hint: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -136,6 +149,9 @@ class Combiner:
         self._new_boot = new_boot
         names = {*deciders.hook, *deciders.ring, *deciders.number}
         self._known: Mapping[str, _Known] = {name: _Known() for name in sorted(names)}
+        self._reads_line = bool(deciders.hook or deciders.hint)
+        self._hints: dict[str, bool | None] = {}
+        self._hint: bool | None = None
         self._is_known = False
         self._told_gone = False
         self._off_hook = False
@@ -150,11 +166,23 @@ class Combiner:
         """Off-hook and ring as last told; None while the line is unknown."""
         return (self._off_hook, self._ring) if self._is_known else None
 
+    def begin(self, at: float) -> list[Event]:
+        """Nothing has been told yet: the line is unknown."""
+        return self._settle(at) if self._reads_line else []
+
     def take(self, source: str, fact: Fact) -> list[Event]:
         """What a fact means; facts of a source that decides nothing mean nothing."""
-        known = self._known.get(source)
-        if known is None:
+        events: list[Event] = []
+        if isinstance(fact, HookHint):
+            if source in self._deciders.hint:
+                self._hints[source] = fact.off_hook
+        elif source in self._known:
+            events = self._read(source, self._known[source], fact)
+        else:
             return []
+        return self._settle(fact.at) + events if self._reads_line else events
+
+    def _read(self, source: str, known: _Known, fact: Fact) -> list[Event]:
         events: list[Event] = []
         match fact:
             case SourceCame():
@@ -175,11 +203,20 @@ class Combiner:
                 events.append(Dialled(fact.at, fact.number))
             case _:
                 raise TypeError(f"no such fact: {type(fact).__name__}")
-        return self._settle(fact.at) + events if self._deciders.hook else events
+        return events
 
     def tick(self, at: float) -> list[Event]:
         """The line as it stands, once a second: what a tap repeats by itself."""
         return [self._told(at)] if self._is_known else []
+
+    def _sounds(self, at: float) -> list[Event]:
+        """What the hints come to, where it has changed: nothing beside a line that is known, or where they differ."""
+        said = {hint for hint in self._hints.values() if hint is not None}
+        hint = said.pop() if len(said) == 1 and not self._is_known else None
+        if hint is self._hint:
+            return []
+        self._hint = hint
+        return [LineSounds(at, hint)]
 
     def _take_ring(self, source: str, known: _Known, fact: RingRead) -> None:
         if source not in self._deciders.ring:
@@ -209,7 +246,11 @@ class Combiner:
         return [CallerIdHeard(fact.at, fact.number, fact.name, fact.time, "voice", fact.absence)]
 
     def _settle(self, at: float) -> list[Event]:
-        """What changed for the line as a whole."""
+        """What changed for the line as a whole, by wire and by hint."""
+        wired = self._settle_wires(at)
+        return wired + self._sounds(at)
+
+    def _settle_wires(self, at: float) -> list[Event]:
         missing = self._missing()
         if missing:
             was_known, self._is_known = self._is_known, False
@@ -239,6 +280,8 @@ class Combiner:
 
     def _missing(self) -> str:
         """Which deciding source makes the line unknown; "" if none does."""
+        if not self._deciders.hook:
+            return "hook: not known by wire"
         for name in (*self._deciders.hook, *self._deciders.ring):
             known = self._known[name]
             if not known.there:

@@ -58,7 +58,7 @@ class Seizure:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What the tap said last. `newest` is the highest seizure so far."""
+    """What the tap said last. `newest` is the highest seizure so far; `missed`: that it is not there has been told."""
 
     known: bool = False
     off_hook: bool = False
@@ -69,6 +69,7 @@ class Line:
     audio: TapAudio = TapAudio.MIX
     seizure: int = 0
     newest: int = -1
+    missed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,8 @@ class CallState:
     people: People = field(default_factory=People)
     ask_when: AskWhen = AskWhen.BUTTON
     line: Line = field(default_factory=Line)
+    sounds_off_hook: bool | None = None  # while the line is unknown; nothing is decided by it
+    hears: bool = False
     rang_at: float | None = None
     awaits_caller: bool = False
     caller: Caller | None = None

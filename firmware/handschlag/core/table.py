@@ -35,6 +35,7 @@ from handschlag.core.events import (
     KeyHeard,
     LedgerSynced,
     LineBroke,
+    LineSounds,
     LineTold,
     MarkPassed,
     Missing,
@@ -190,6 +191,10 @@ def _line_told(d: Draft, e: LineTold) -> None:
     line.told(d, e)
 
 
+def _line_sounds(d: Draft, e: LineSounds) -> None:
+    line.sounds(d, e)
+
+
 def _flashed(d: Draft, _e: Flashed) -> None:
     line.flashed(d)
 
@@ -272,7 +277,7 @@ def _audio_came(d: Draft, _e: AudioCame) -> None:
 
 
 def _audio_gone(d: Draft, e: AudioGone) -> None:
-    d.put(audio_ok=False)
+    d.put(audio_ok=False, sounds_off_hook=None)
     d.record("fault", what=f"audio:{e.why}")
     if d.state.phase is Phase.ASKING:
         question.fail(d, "audio")
@@ -311,7 +316,7 @@ def _folder_found(d: Draft, e: FolderFound) -> None:
 DELIVERY = Ignore("the delivery machine's business")
 NO_CALL = Ignore("there is no call")
 NOT_ASKING = Ignore("no question is being asked")
-NOT_HEARD = Ignore("hearing is off, this is its last word on an earlier call")
+NOT_HEARD = Ignore("no call is known: the last word on an earlier one, or the sound of a line that no wire knows")
 
 _EVERY: dict[type[Event], Cell] = {
     Booted: _booted,
@@ -323,6 +328,7 @@ _EVERY: dict[type[Event], Cell] = {
     TapHello: _tap_hello,
     TapGone: _tap_gone,
     LineTold: _line_told,
+    LineSounds: _line_sounds,
     Flashed: NO_CALL,
     Pulsed: NO_CALL,
     Dialled: NO_CALL,
@@ -397,4 +403,5 @@ def step_call(state: CallState, event: Event) -> tuple[CallState, list[Effect]]:
         return state, []
     draft = Draft(state, event.at)
     cell(draft, event)
+    line.listen_while_unknown(draft)
     return draft.state, draft.effects
