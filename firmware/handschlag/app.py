@@ -191,9 +191,10 @@ class App:
         return self.ports.clock.wait_s(self._heap[0][0]) if self._heap else None
 
     def handle(self, event: ev.Event) -> None:
-        """Hear a block, or step the core."""
+        """Hear a block, or step the core; deadlines come before a block, so that a box that hung keeps nothing more."""
         if isinstance(event, AudioBlock):
             try:
+                self.fire_timers()
                 self._hear(event)
             finally:
                 self.ports.audio.done(event)

@@ -12,7 +12,7 @@ import serial
 
 from handschlag.adapters import tap as tap_module
 from handschlag.adapters.tap import SerialTap
-from handschlag.core.events import LineTold, PlayConnected, TapGone, TapHello
+from handschlag.core.events import Flashed, LineTold, PlayConnected, TapGone, TapHello
 from handschlag.core.tap_protocol import encode
 from handschlag.sim.tap import PtyTap, SimTap
 from tests.support.inbox import Inbox
@@ -198,3 +198,85 @@ def test_a_tap_that_reads_nothing_never_blocks_the_caller(bench: Bench) -> None:
     bench.until(lambda: bench.tap.parser.counts.good > 100)
     bench.tap.seize()
     bench.until(lambda: any(told.off_hook for told in bench.inbox.of(LineTold)))
+
+
+def _flood(bench: Bench, lines: list[bytes], of_bytes: int) -> None:
+    """So many bytes of these lines, as fast as the terminal takes them; time stands still."""
+    left, data = of_bytes, b"".join(lines)
+
+    def pour() -> None:
+        nonlocal left
+        if left > 0 and bench.pty.waiting < 8192:
+            bench.pty.inject(data)
+            left -= len(data)
+
+    def over() -> bool:
+        taken = left <= 0 and not bench.pty.waiting and not bench.pty.untaken
+        return taken or bool(bench.inbox.of(TapGone))
+
+    bench.until(over, pour)
+
+
+def _line(seizure: int, hook: str = "offhook") -> bytes:
+    return encode(seizure % 65536, "LINE", {"hook": hook, "ring": 0, "seiz": seizure})
+
+
+def test_a_flood_of_one_and_the_same_line_is_told_once(bench: Bench) -> None:
+    """Thousands of reports that say the same are one event, each half second another; a change after them is told."""
+    bench.meet()
+    bench.inbox.forget()
+    _flood(bench, [_line(7)] * 40, 60_000)
+    assert bench.inbox.events == [LineTold(bench.time, off_hook=True, ring=False, seizure=7)]
+    bench.time += tap_module.REPEAT_S
+    _flood(bench, [_line(7)] * 40, 4_000)
+    bench.until(lambda: len(bench.inbox.events) >= 2)
+    bench.pty.inject(_line(7, "onhook") + _line(7))
+    bench.until(lambda: len(bench.inbox.events) == 4)
+    assert [told.off_hook for told in bench.inbox.of(LineTold)] == [True, True, False, True]
+
+
+def test_every_change_among_repeats_is_told(bench: Bench) -> None:
+    """Only repeats are left out: forty changes within one instant, each said five times, are forty events in order."""
+    bench.meet()
+    bench.inbox.forget()
+    changes = [_line(number, hook) for number in range(20) for hook in ("offhook", "onhook")]
+    _flood(bench, [line for line in changes for _ in range(5)], 1)
+    bench.until(lambda: len(bench.inbox.events) >= 40)
+    told = [(one.seizure, one.off_hook) for one in bench.inbox.of(LineTold)]
+    assert told == [(number, off_hook) for number in range(20) for off_hook in (True, False)]
+
+
+def test_the_same_line_after_something_else_is_told_again(bench: Bench) -> None:
+    """After a flash or a HELLO, which make the core forget, the same line means something new."""
+    bench.meet()
+    bench.inbox.forget()
+    bench.pty.inject(_line(3) + encode(1, "FLASH", {"ms": 100}) + _line(3))
+    bench.until(lambda: len(bench.inbox.events) == 3)
+    assert [type(event) for event in bench.inbox.events] == [LineTold, Flashed, LineTold]
+
+
+def test_a_tap_that_tells_more_than_a_line_can_do_is_gone(bench: Bench) -> None:
+    """A flood of contradictions is a bounded number of events and TapGone, then nothing for 5.5 s, then HELLO."""
+    bench.meet()
+    bench.inbox.forget()
+    _flood(bench, [_line(number) for number in range(400)], 60_000)
+    assert len(bench.inbox.of(LineTold)) <= tap_module.MOST_NEWS
+    (gone,) = bench.inbox.of(TapGone)
+    assert "more than a line can do" in gone.why
+    bench.inbox.forget()
+    bench.pty.inject(_line(9))
+    bench.line.connect_play(on=True, ms=100)
+    assert bench.inbox.events == [PlayConnected(bench.time, ok=False, why="gone")]
+    bench.inbox.forget()
+    bench.time += tap_module.FLOOD_REST_S
+    bench.tap.tick(bench.time)
+    assert bench.tap.bypass
+    bench.meet()
+    assert isinstance(bench.inbox.events[0], TapHello)
+
+
+def test_what_is_read_is_limited() -> None:
+    """A megabyte at once is read over nine seconds, and a little after a pause without a wait."""
+    pace = tap_module.Pace()
+    assert pace.took(4096) == 0.0
+    assert pace.took(1_000_000) == pytest.approx((1_000_000 - 32_768) / 115_200, rel=0.05)

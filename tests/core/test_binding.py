@@ -424,3 +424,20 @@ def test_what_was_dialled_while_the_tap_was_silent_is_not_known() -> None:
     world.wait(1.0)
     assert world.state.call.call is not None
     assert not [r for r in world.did(do.Record) if r.kind in {"asked", "granted"}]
+
+
+@pytest.mark.parametrize("late_s", [1.9, 2.1, 60.0])
+def test_a_box_that_hung_keeps_nothing_of_what_came_after(late_s: float) -> None:
+    """A second of its own that comes more than 2 s late ends capture before anything else is done; less is a gap."""
+    world = World().start()
+    recording = world.record_by_key()
+    world.now = world.state.call.deadlines["second"] + late_s
+    effects = world.feed(ev.Woke(world.now, "second"))
+    hung = late_s > 2.0
+    assert (do.StopCapture(recording) in effects) == hung
+    assert (do.Ping() in effects) is True
+    assert [entry.fields["what"] for entry in world.records("fault")] == (["line:hung"] if hung else [])
+    if hung:
+        world.hang_up()
+        world.wait(1.0)
+        assert world.record_by_key() != recording

@@ -134,6 +134,9 @@ class World:
         for tag in beats[:2]:
             self._timers[tag] = self.now
             self._alarm(self.now, tag)
+        call = self.state.call  # the box was not hung meanwhile, its seconds were left out
+        deadlines = {**call.deadlines, "second": self.now}
+        self.state = replace(self.state, call=replace(call, deadlines=deadlines))
         self.wait(1.1)
 
     def _due(self, at: float, order: int, tag: str) -> None:

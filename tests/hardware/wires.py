@@ -77,6 +77,11 @@ class FirmwareTap:
         """Whether the play relay is drawn."""
         return self.core.playing
 
+    @property
+    def off_hook(self) -> bool:
+        """Whether the firmware takes the line for seized."""
+        return self.core.line.off_hook
+
     def run(self, milliseconds: int) -> None:
         """Let time pass."""
         for _ in range(milliseconds):

@@ -5,6 +5,12 @@ Sending happens in the caller's thread without blocking, so that a command is in
 what the kernel does not take at once waits in a short queue that the thread empties. A full queue drops the line: the
 core repeats what matters, and the tap falls back to bypass by itself when nothing reaches it. A bypass never waits: it
 takes the place of everything in the queue.
+
+A tap gone mad must neither starve the core nor fill its queue. What is read is limited to `READ_BYTES_PER_S`; the rest
+waits in the kernel, whose buffer is bounded. A LINE that tells nothing new is passed on each `REPEAT_S` only, which
+keeps the core sure of the line. All that is new is passed on, for a change must not be lost; but more of it than any
+line can do (`MOST_NEWS`) means that none of it is true: the tap counts as gone, the port is left alone for
+`FLOOD_REST_S`, in which the tap falls back to bypass, and then it is met anew.
 """
 
 from __future__ import annotations
@@ -15,11 +21,13 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import serial
 
-from handschlag.core.events import PlayConnected, TapGone
-from handschlag.core.tap_protocol import TapTalk
+from handschlag.core.events import Event, LineTold, PlayConnected, TapGone
+from handschlag.core.tap_protocol import SILENCE_S, TapTalk
+from handschlag.errors import HandschlagError
 from handschlag.ports import Post
 
 REOPEN_S = 0.5
@@ -31,7 +39,76 @@ QUEUE_BYTES = 2048
 GOODBYE_S = 1.0
 """How long closing waits for the port to take the bypass."""
 
+READ_BYTES_PER_S = 115_200
+"""Ten times what 115200 baud carry, for USB has no such limit."""
+
+READ_BURST_BYTES = 32_768
+"""What may have gathered, as after a pause of ours, and is read at once."""
+
+REPEAT_S = 0.5
+"""A tap tells the line each second; what comes more often and says the same is left out."""
+
+MOST_NEWS = 100
+"""So much that is new may come at once, as after a pause of ours ..."""
+
+NEWS_PER_S = 25.0
+"""... and then as fast as this: more than pulses, rings and bad contacts can do in the long run."""
+
+FLOOD_REST_S = SILENCE_S + 0.5
+"""A tap that floods is left alone for so long, by the box's clock."""
+
 _READ_BYTES = 4096
+
+
+class TapFloods(HandschlagError, OSError):
+    """A tap tells more that is new than a line can do."""
+
+
+class News:
+    """Tells news from repetition, and floods from news. Times are the box's."""
+
+    def __init__(self) -> None:
+        self._last: LineTold | None = None
+        self._room = float(MOST_NEWS)
+        self._at = 0.0
+
+    def forget(self) -> None:
+        """Nothing told so far counts; how much came does."""
+        self._last = None
+
+    def is_news(self, event: Event) -> bool:
+        """Whether to pass the event on. Raises TapFloods."""
+        last = self._last
+        if isinstance(event, LineTold):
+            if last is not None and replace(event, at=last.at) == last:
+                if event.at - last.at < REPEAT_S:
+                    return False
+                self._last = event
+                return True
+            self._last = event
+        else:
+            self._last = None  # what comes after it means something else, as LINE does after HELLO
+        self._room = min(float(MOST_NEWS), self._room + max(0.0, event.at - self._at) * NEWS_PER_S)
+        self._at = event.at
+        if self._room < 1.0:
+            raise TapFloods(f"tells more than a line can do; allowed are {NEWS_PER_S:g} changes a second")
+        self._room -= 1.0
+        return True
+
+
+class Pace:
+    """How much may be read now, by real time."""
+
+    def __init__(self) -> None:
+        self._room = float(READ_BURST_BYTES)
+        self._at = time.monotonic()
+
+    def took(self, count: int) -> float:
+        """So much was read; how many seconds to wait before the next."""
+        now = time.monotonic()
+        self._room = min(float(READ_BURST_BYTES), self._room + (now - self._at) * READ_BYTES_PER_S) - count
+        self._at = now
+        return max(0.0, -self._room / READ_BYTES_PER_S)
 
 
 class SerialTap:
@@ -49,6 +126,8 @@ class SerialTap:
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._closing = False
         self._told_gone = False
+        self._news = News()
+        self._pace = Pace()
         self._thread = threading.Thread(target=self._run, name="tap", daemon=True)
         self.lines_dropped = 0
         """Lines that were not sent because the port took nothing for too long."""
@@ -129,6 +208,10 @@ class SerialTap:
             try:
                 self._open()
                 self._listen()
+            except TapFloods as error:
+                self._forget_port()
+                self._tell_gone(error)
+                self._rest()
             except (OSError, ValueError) as error:  # SerialException is an OSError; ValueError: the device refuses 8N1
                 self._forget_port()
                 self._tell_gone(error)
@@ -140,6 +223,7 @@ class SerialTap:
             self._talk.opened()
             self._waiting.clear()
             self._serial = port
+            self._news.forget()
 
     def _listen(self) -> None:
         port = self._serial
@@ -155,15 +239,29 @@ class SerialTap:
                 with self._lock:
                     self._flush(port)
             if descriptor in readable:
-                self._hear(port.read(_READ_BYTES))
+                data = port.read(_READ_BYTES)
+                self._hear(data)
+                self._hold_back(port, self._pace.took(len(data)))
         self._drain(port)
+
+    def _hold_back(self, port: serial.Serial, seconds: float) -> None:
+        """Read nothing for so long; what is to be sent is sent all the same."""
+        until = time.monotonic() + seconds
+        while not self._closing and (left := until - time.monotonic()) > 0:
+            wanting = [port.fileno()] if self._waiting else []
+            readable, writable, _ = select.select([self._wake_r], wanting, [], left)
+            if readable:
+                self._swallow_wakes()
+            if writable:
+                with self._lock:
+                    self._flush(port)
 
     def _hear(self, data: bytes) -> None:
         with self._lock:
             events = self._talk.receive(data, self._now())
         for event in events:
-            self._told_gone = False
-            if self._post is not None:
+            if self._news.is_news(event) and self._post is not None:
+                self._told_gone = False
                 self._post(event)
 
     def _drain(self, port: serial.Serial) -> None:
@@ -189,6 +287,11 @@ class SerialTap:
     def _pause(self, seconds: float) -> None:
         select.select([self._wake_r], [], [], seconds)
         self._swallow_wakes()
+
+    def _rest(self) -> None:
+        until = self._now() + FLOOD_REST_S
+        while not self._closing and self._now() < until:
+            self._pause(REOPEN_S / 10)
 
     def _swallow_wakes(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -66,6 +66,7 @@ from handschlag.core.events import (
 from handschlag.core.state import CAPTURING, IN_CALL, CallState, People, Phase
 
 PING_S = 1.0
+HUNG_S = 2.0  # a second of ours that comes so late: nothing was heard meanwhile, and a 9 may have been pressed
 EARLY_S = 0.001  # clocks of the outside round
 DISK_DOUBT_S = 60.0  # after a failed write nothing new is recorded for so long
 
@@ -176,6 +177,8 @@ def _woke(d: Draft, e: Woke) -> None:
     if due is None or e.at < due - EARLY_S:
         return  # taken back or put off meanwhile
     d.put(deadlines={tag: at for tag, at in d.state.deadlines.items() if tag != e.tag})
+    if e.tag == "second" and e.at - due > HUNG_S:
+        line.lost(d, "hung")
     DEADLINES[e.tag](d)
 
 

@@ -7,7 +7,10 @@ a box finds it as it finds a real board, and can unplug it.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import struct
+import termios
 import tty
 from pathlib import Path
 
@@ -186,6 +189,7 @@ class PtyTap:
         self.tap = tap
         self._link = link
         self._master: int | None = None
+        self._slave: int | None = None  # held to see what the box has not taken; opened before a box claims it
         self._unsent = bytearray()
         self.plug()
 
@@ -193,6 +197,19 @@ class PtyTap:
     def port(self) -> str:
         """What to give to the box as the tap's port."""
         return str(self._link)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the terminal has not taken yet."""
+        return len(self._unsent)
+
+    @property
+    def untaken(self) -> int:
+        """Bytes that the box has not read from its end of the terminal yet."""
+        if self._slave is None:
+            return 0
+        waiting = fcntl.ioctl(self._slave, termios.FIONREAD, b"\0\0\0\0")
+        return int(struct.unpack("i", waiting)[0])
 
     def plug(self) -> None:
         """Put the tap on a new terminal."""
@@ -203,15 +220,15 @@ class PtyTap:
         os.set_blocking(master, False)
         self._link.unlink(missing_ok=True)
         self._link.symlink_to(os.ttyname(slave))
-        os.close(slave)
-        self._master = master
+        self._master, self._slave = master, slave
 
     def unplug(self) -> None:
         """Pull the plug: the terminal is gone."""
-        if self._master is not None:
+        if self._master is not None and self._slave is not None:
             self._link.unlink(missing_ok=True)
+            os.close(self._slave)
             os.close(self._master)
-            self._master = None
+            self._master = self._slave = None
             self._unsent.clear()
 
     def pump(self, now: float) -> None:

@@ -8,14 +8,10 @@ the two wires in the order in which it would happen.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
-import struct
-import termios
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +39,6 @@ class Stage:
         self._panel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._pressing = False
         self._next_at = time.monotonic()
-        self._terminal: int | None = None
         self.world = World(
             self.tap,
             self._exchange,
@@ -64,8 +59,6 @@ class Stage:
         self._panel.close()
         if self._link is not None:
             self._link.close()
-        if self._terminal is not None:
-            os.close(self._terminal)
         self._wire.close()
 
     def _exchange(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -80,15 +73,8 @@ class Stage:
     def _pump(self, now: float) -> None:
         self._wire.pump(now)
         until = time.monotonic() + TAKEN_WITHIN_S
-        while self._untaken() and time.monotonic() < until:
+        while self._wire.untaken and time.monotonic() < until:
             time.sleep(0.0005)
-
-    def _untaken(self) -> int:
-        """Bytes that the box has not read from its end of the terminal yet."""
-        if self._terminal is None:
-            self._terminal = os.open(Path(self._wire.port), os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
-        waiting = fcntl.ioctl(self._terminal, termios.FIONREAD, b"\0\0\0\0")
-        return int(struct.unpack("i", waiting)[0])
 
     def _press(self, down: bool) -> None:  # noqa: FBT001 - the world's signature
         with contextlib.suppress(OSError):
