@@ -441,3 +441,28 @@ def test_a_box_that_hung_keeps_nothing_of_what_came_after(late_s: float) -> None
         world.hang_up()
         world.wait(1.0)
         assert world.record_by_key() != recording
+
+
+@pytest.mark.parametrize("before", ["refused", "busy"])
+def test_a_flash_after_a_silence_of_the_tap_opens_no_question(before: str) -> None:
+    """A flash lifts a no, but not that what was dialled while the tap was silent is unknown: it might be 112."""
+    world = World().start()
+    world.lift()
+    world.wait(2.0)
+    if before == "refused":
+        world.ask_to_window()
+        world.key("5")
+        world.wait(3.0)
+    else:
+        world.tone("busy", 4)
+    world.adapters.tap_talks = False
+    world.wait(4.5)
+    world.adapters.tap_talks = True
+    world.wait(1.5)
+    asked = len(world.records("asked"))
+    world.feed(ev.Flashed(world.now, 200))
+    world.wait(1.5)
+    world.press()
+    world.wait(1.0)
+    assert len(world.records("asked")) == asked
+    assert world.records("granted") == []

@@ -32,6 +32,7 @@ from handschlag.core.voice import hush
 
 RING_TO_ANSWER_S = 8.0  # longest pause between two rings (5 s and some) before an answer no longer belongs to them
 BUSY_CYCLES = 4
+LIFTED_BY_FLASH = frozenset({None, Bar.REFUSED, Bar.ENDED})  # was about a party who may not be there any more
 
 
 def hello(d: Draft, e: TapHello) -> None:
@@ -102,7 +103,7 @@ def _begin_call(d: Draft, seizure: Seizure, *, seen: bool) -> None:
     last = d.state.last_call
     if last is not None and last.seizure == seizure:
         # The tap was silent for a while: the same call goes on, and what was dialled meanwhile is not known.
-        d.put(call=replace(last, bar=last.bar or Bar.UNSEEN))
+        d.put(call=replace(last, bar=Bar.UNSEEN if last.bar in LIFTED_BY_FLASH else last.bar))
     else:
         incoming = d.state.rang_at is not None and d.at - d.state.rang_at <= RING_TO_ANSWER_S
         new = seen and seizure.number > d.state.line.newest  # a tap that counts backwards proves no new call
@@ -207,7 +208,7 @@ def flashed(d: Draft) -> None:
     end_take(d, "flash")
     number.begins_anew(d)
     d.put_call(digits="", caller=None)  # what is dialled now is another number, and who is there, perhaps another one
-    if d.call.bar in {None, Bar.REFUSED, Bar.ENDED}:
+    if d.call.bar in LIFTED_BY_FLASH:
         d.put_call(asked=False, bar=None, near_spoke=False, near_paused=False, far_spoke=False, ringback=False)
 
 
