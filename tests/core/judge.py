@@ -12,7 +12,9 @@ from handschlag.core import effects as do
 from handschlag.core import events as ev
 from handschlag.core.effects import RecLamp
 from handschlag.core.events import Leg, TapAudio
-from tests.core.world import Entry
+from handschlag.core.policy import AskWhen, Policy
+from tests.core.judge_duty import Duty
+from tests.core.world import POLICY, Entry
 
 EPS = 0.002
 WINDOW_S = 8.0
@@ -33,6 +35,9 @@ class Line:
     seizure: int = -1
     told_at: float = -1e9
     wrong_dial: set[str] = field(default_factory=set)
+    bench: str = ""  # the tap that was proven
+    newest: int = -1
+    rang_at: float = -1e9
 
     def identity(self) -> tuple[str, int]:
         """What consent binds to."""
@@ -40,7 +45,15 @@ class Line:
 
     def proven(self) -> bool:
         """Whether a key's leg can be believed."""
-        return self.audio is TapAudio.VI and self.serial == "T1" and self.serial not in self.wrong_dial
+        return self.audio is TapAudio.VI and self.serial == self.bench and self.serial not in self.wrong_dial
+
+    def known(self, now: float) -> bool:
+        """Whether the tap has told of the line within 3 s."""
+        return now - self.told_at <= 3.0 + EPS
+
+    def in_call(self, now: float) -> bool:
+        """Whether there is a call that is listened to."""
+        return self.off_hook and not self.ring and self.known(now)
 
 
 @dataclass
@@ -49,6 +62,7 @@ class Button:
 
     raw: bool = False
     edges: list[tuple[float, bool]] = field(default_factory=lambda: [(-1e9, False)])
+    pressed_in: tuple[str, int] | None = None  # the call in which the last press began
 
     def move(self, at: float, *, down: bool) -> None:
         """An edge that changes something."""
@@ -58,14 +72,34 @@ class Button:
 
     def short_press_ends(self, now: float) -> bool:
         """Whether the last thing that happened was a press of 25 ms to 1.5 s, released for 25 ms."""
+        press = self.last_press(now)
+        return press is not None and press[1] is not None and press[1] - press[0] < 1.5 + EPS
+
+    def held_out(self, now: float) -> bool:
+        """Whether a press of 2 to 10 s has been released just now, that is 25 ms ago."""
+        press = self.last_press(now)
+        if press is None or press[1] is None:
+            return False
+        return 2.0 + 0.03 <= press[1] - press[0] <= 10.0 - 0.03 and abs(now - press[1] - 0.025) < EPS
+
+    def held_for(self, now: float) -> float:
+        """How long the button has been held by now, 0.0 when it is up."""
+        press = self.last_press(now)
+        return now - press[0] if press is not None and press[1] is None and self.raw else 0.0
+
+    def last_press(self, now: float) -> tuple[float, float | None] | None:
+        """The last debounced press: its beginning and its end; no end while it lasts."""
         steady: list[tuple[float, bool]] = []
         for (at, down), end in zip(self.edges, [e[0] for e in self.edges[1:]] + [now], strict=True):
             if end - at >= 0.025 - EPS and (not steady or steady[-1][1] is not down):
                 steady.append((at, down))
+        if len(self.edges) > 16:
+            del self.edges[:-12]
+        if steady and steady[-1][1]:
+            return steady[-1][0], None
         if len(steady) < 2:
-            return False
-        (pressed, was_down), (released, is_down) = steady[-2:]
-        return was_down and not is_down and released - pressed < 1.5 + EPS
+            return None
+        return steady[-2][0], steady[-1][0]
 
 
 @dataclass
@@ -76,6 +110,8 @@ class Question:
     mark_at: float | None = None
     sounding: str = ""
     closes_at: float = 1e9
+    early: bool = False
+    prompted: bool = False
 
 
 @dataclass
@@ -103,12 +139,41 @@ class Recording:
     gone: bool = False
     ended_ticket: int | None = None
     ended_durable: bool = False
+    lost: bool = False  # no folder was found at a start
+
+    def forget_tickets(self) -> None:
+        """The process that counted them is gone."""
+        self.ticket = -1
+        self.confirm_ticket = self.closed_ticket = self.ended_ticket = None
+        self.lost = True
 
 
 class Judge:
-    """Goes through a trace once; raises AssertionError at the first step that breaks a rule."""
+    """Goes through a trace once; raises AssertionError at the first step that breaks a rule.
 
-    def __init__(self) -> None:
+    `policies` are the settings in force, one for each start of the box.
+    """
+
+    def __init__(self, policies: list[Policy] | None = None) -> None:
+        self.policies = policies or [POLICY]
+        self.policy = self.policies[0]
+        self.boots = 0
+        self.duty = Duty()
+        self.audio = False
+        self.space = False
+        self.disk_failed_at = -1e9
+        self.ledger_failed = False
+        self.listening = False
+        self.numbers: set[str] = set()
+        self.seen: set[tuple[str, int]] = set()  # calls known from their beginning on, without a gap
+        self.over: set[tuple[str, int]] = set()  # busy or fax: nobody to ask
+        self.fax: set[tuple[str, int]] = set()
+        self.incoming = False
+        self.near_paused = self.near_spoke = self.rang_back = self.far_spoke = False
+        self.dialled_at: float | None = None
+        self.private_tickets: dict[int, bool] = {}
+        self.private_durable = False
+        self.held_claims: list[str] = []
         self.line = Line()
         self.button = Button()
         self.question: Question | None = None
@@ -118,17 +183,14 @@ class Judge:
         self.rec = RecLamp.OFF
         self.connected = False
         self.sounding = ""
-        self.digits = ""
-        self.emergency: tuple[str, int] | None = None
+        self.tails = [""]  # what was dialled since the beginning, and since each dial tone
+        self.emergency: set[tuple[str, int]] = set()
         self.private = False
-        self.agreed = False  # the one user of the line has a written consent: in the register, and in the ledger
-        self.agreeing: int | None = None
         self.matching: dict[int, tuple[str, int]] = {}
         self.excluded: set[tuple[str, int]] = set()
         self.barred: set[tuple[str, int]] = set()
         self.refused: set[tuple[str, int]] = set()
         self.asked: set[tuple[str, int]] = set()
-        self.doubt = False  # something ended the call's certainty since the last grant
         self.now = 0.0
         self.tally: dict[str, int] = {}
 
@@ -161,23 +223,44 @@ class Judge:
             case ev.AudioGone() | ev.SpaceTold() | ev.DiskFailed():
                 return self._fault(event)
             case ev.ButtonMoved():
+                if event.down and not self.button.raw:
+                    here = self.line.in_call(event.at)
+                    self.button.pressed_in = self.line.identity() if here else None
                 self.button.move(event.at, down=event.down)
-            case ev.SpeechBegan():
-                self._speech(event.leg)
+            case ev.SpeechBegan() | ev.SpeechEnded():
+                self._speech(event)
             case ev.PlayConnected() | ev.MarkPassed() | ev.Played() | ev.PlayFailed():
                 self._sound(event)
             case _:
+                self._told(event)
                 self._disk(event)
                 return self._tap(event)
         return ""
 
+    def _told(self, event: ev.Event) -> None:
+        match event:
+            case ev.AudioCame():
+                self.audio = True
+            case ev.CallerIdHeard():
+                self.numbers |= {event.number} if len(event.number) > 3 else set()
+            case ev.ClockTold() | ev.RegisterTold():
+                self.duty.told(event)
+            case _:
+                pass
+
     def _fault(self, event: ev.AudioGone | ev.SpaceTold | ev.DiskFailed) -> str:
         match event:
             case ev.SpaceTold():
-                return "space" if event.free_bytes <= 0 else ""
+                self.space = event.free_bytes > 0
+                return "" if self.space else "space"
             case ev.DiskFailed():
-                return "disk" if event.recording == "" else ""
+                if event.what.startswith("ledger"):
+                    self.ledger_failed = True
+                else:
+                    self.disk_failed_at = event.at
+                return "disk" if event.recording in {"", self.capturing} else ""
             case _:
+                self.audio = False
                 return "audio"
 
     def _new_ground(self) -> None:
@@ -188,27 +271,71 @@ class Judge:
         line = self.line
         match event:
             case ev.Booted():
-                self.private = event.private
+                self._booted(event)
             case ev.TapHello():
                 same = (event.boot, event.serial, event.audio) == (line.boot, line.serial, line.audio)
                 line.boot, line.serial, line.audio = event.boot, event.serial, event.audio
                 line.told_at = line.told_at if same else -1e9
+                line.newest = line.newest if same else -1
+                line.off_hook = line.off_hook if same else False
+                self.seen = self.seen if same else set()
                 return "" if same else self._ended("reboot")
             case ev.LineTold():
                 return self._line_told(event)
             case ev.TapGone():
                 line.told_at = -1e9
+                self.seen.clear()
                 return self._ended("tap gone")
-            case ev.Flashed() if line.off_hook:
-                self.digits = ""
+            case ev.Flashed() if line.in_call(event.at):
+                self._new_number()
+                self.near_paused = self.near_spoke = self.rang_back = self.far_spoke = False
+                self.over.discard(line.identity())
                 self.asked.discard(line.identity())
                 self.refused.discard(line.identity())  # somebody else may be on the line now
                 return self._ended("flash")
-            case ev.Pulsed():
-                return self._digit(event.digit)
+            case ev.Pulsed() | ev.Dialled() if line.in_call(event.at):
+                return self._dialled(event)
             case _:
                 pass
         return ""
+
+    def _dialled(self, event: ev.Pulsed | ev.Dialled) -> str:
+        if isinstance(event, ev.Pulsed):
+            return self._digit(event.digit)
+        self.numbers |= {event.number} if len(event.number) > 3 else set()
+        self._new_number()
+        stops = [self._digit(digit) for digit in event.number]
+        self.dialled_at = -1e9  # the whole number: nothing more comes
+        return next((stop for stop in stops if stop), "")
+
+    def _booted(self, event: ev.Booted) -> None:
+        """The process is new; what the disk kept is told by the events that follow, everything else is forgotten."""
+        self.policy = self.policies[self.boots]
+        if self.boots:
+            assert event.private is self.private_durable, "private mode did not survive the restart"
+            self.count("restart")
+            self.count("restart while capturing" if self.capturing else "restart elsewhere")
+        self.boots += 1
+        self._new_ground()
+        self.capturing, self.rec, self.connected, self.sounding = None, RecLamp.OFF, False, ""
+        self.private = self.private_durable = event.private
+        self.private_tickets.clear()
+        self.button = Button()
+        self.matching.clear()
+        self.held_claims.clear()
+        self.listening = self.audio = self.space = self.ledger_failed = False
+        self.disk_failed_at = -1e9
+        self.seen.clear()
+        self.duty.booted(event, self.policy)
+        wrong = {serial for serial, bench in event.doubted if bench == self.policy.bench}
+        self.line = Line(wrong_dial=wrong, bench=self.policy.proven_tap)
+        for recording in self.recordings.values():
+            recording.forget_tickets()
+
+    def _new_number(self) -> None:
+        self.tails = [""]
+        self.dialled_at = None
+        self.matching.clear()
 
     def _ended(self, why: str) -> str:
         self._new_ground()
@@ -216,31 +343,64 @@ class Judge:
 
     def _line_told(self, event: ev.LineTold) -> str:
         line = self.line
+        if not line.boot:
+            return ""  # whose word it is is not known
         before = (line.identity(), line.off_hook, line.ring)
+        gap = event.at - line.told_at
         line.off_hook, line.ring, line.seizure = event.off_hook, event.ring, event.seizure
         line.told_at = event.at
+        line.rang_at = event.at if event.ring else line.rang_at
+        here = line.identity()
+        going_on = before == (here, True, False)
+        if gap > 3.0 + EPS or not going_on:
+            self._call_begins(here, gap) if event.off_hook and not event.ring else self.seen.discard(here)
         if not event.off_hook:
-            self.digits = ""
+            self._new_number()
             if not event.ring:
                 for recording in self.recordings.values():
                     recording.idle_since = recording.idle_since or recording.captured
-        if before != (line.identity(), True, False):
-            self.digits = ""
+        if not going_on:
+            self.tails = [""] if before[0] != here else self.tails
             return self._ended("line")
         return "" if event.off_hook and not event.ring else self._ended("hook")
 
+    def _call_begins(self, here: tuple[str, int], gap: float) -> None:
+        """A call from its beginning on: the line was known before, and its number is fresh."""
+        known, fresh = gap <= 3.0 + EPS, here[1] > self.line.newest
+        self.line.newest = max(self.line.newest, here[1])
+        rang, self.line.rang_at = self.line.rang_at, -1e9
+        if not (known and fresh):
+            self.seen.discard(here)
+            return
+        self.seen.add(here)
+        self.incoming = self.now - rang <= 8.0 + EPS
+        self.near_paused = self.near_spoke = self.rang_back = self.far_spoke = False
+        self._new_number()
+
     def _digit(self, digit: str) -> str:
-        self.digits += digit
-        if self.digits in EMERGENCY and self.line.off_hook:
-            self.emergency = self.line.identity()
+        self.tails = [tail + digit for tail in self.tails]
+        self.dialled_at = self.now
+        if any(tail in EMERGENCY for tail in self.tails):
+            self.emergency.add(self.line.identity())
             self.count("emergency")
             return self._ended("emergency")
         return ""
 
     def _tone(self, event: ev.ToneHeard) -> str:
+        if not self.line.in_call(self.now):
+            return ""
+        here = self.line.identity()
+        if event.name == "ringback" and not event.final:
+            self.rang_back, self.far_spoke = True, False
         if event.name == "dial":
+            if not event.final:
+                self.tails = [*self.tails[-8:], ""]
+                self.dialled_at = None
             return self._ended("dial tone")
+        if event.name == "fax":
+            self.fax.add(here)
         if event.name == "fax" or (event.name in {"busy", "congestion"} and event.cycles >= 4):
+            self.over.add(here)
             return self._ended(event.name)
         return ""
 
@@ -254,11 +414,13 @@ class Judge:
             marked = question.mark_at is not None and event.start >= question.mark_at
             if event.key == "1" and marked and event.start <= question.closes_at:
                 self.yes = (event.at, question.identity)
+            elif event.key == "1" and event.start <= question.closes_at:
+                question.early = True
             elif event.key not in {"1", "2"} and event.start <= question.closes_at:
                 self.question = None
                 self.yes = None
                 self.refused.add(self.line.identity())
-        if event.final and leg is not Leg.FAR:
+        if event.final and leg is not Leg.FAR and self.line.in_call(event.at):
             stop = self._digit(event.key) or stop
         return stop
 
@@ -273,8 +435,11 @@ class Judge:
         found = [(name, r) for name, r in self.recordings.items() if r.identity == here and not r.destroyed]
         return [name for name, recording in found if recording.captured and not recording.idle_since]
 
-    def _speech(self, leg: Leg) -> None:
-        if self.capturing is None:
+    def _speech(self, event: ev.SpeechBegan | ev.SpeechEnded) -> None:
+        leg, began = event.leg, isinstance(event, ev.SpeechBegan)
+        self.near_paused |= leg is Leg.NEAR and not began
+        self.far_spoke |= leg is Leg.FAR and began
+        if self.capturing is None or not began:
             return
         recording = self.recordings[self.capturing]
         if recording.tone_at is None:
@@ -305,15 +470,15 @@ class Judge:
 
     def _disk(self, event: ev.Event) -> None:
         match event:
-            case ev.Booted():
-                self.agreed = bool(event.staff)
-            case ev.RegisterTold():
-                self.agreed &= bool(event.consents) and event.consents[0].withdrawn_at is None
-            case ev.NumberMatched() if event.excluded and event.ticket in self.matching:
-                self.excluded.add(self.matching[event.ticket])
-                self.count("excluded")
+            case ev.NumberMatched() if event.ticket in self.matching:
+                asked_for = self.matching.pop(event.ticket)
+                if event.excluded:
+                    self.excluded.add(asked_for)
+                    self.count("excluded")
             case ev.EntryDurable():
-                self.agreed |= event.ticket == self.agreeing
+                self.duty.durable(event)
+                self.ledger_failed = False
+                self.private_durable = self.private_tickets.get(event.ticket, self.private_durable)
                 for recording in self.recordings.values():
                     recording.granted |= recording.ticket == event.ticket
                     recording.confirmed |= recording.confirm_ticket == event.ticket
@@ -323,8 +488,23 @@ class Judge:
                 self.recordings[event.recording].closed = True
             case ev.RecordingGone() if event.recording in self.recordings:
                 self.recordings[event.recording].gone = True
+            case ev.FolderFound() if event.recording in self.recordings:
+                self._found(self.recordings[event.recording], event)
             case _:
                 pass
+
+    def _found(self, recording: Recording, event: ev.FolderFound) -> None:
+        """What the disk kept of a recording."""
+        recording.lost = False
+        recording.keys = event.has_keys
+        recording.closed |= event.has_manifest
+        recording.close_asked = event.has_manifest
+        recording.closed_durable = event.closed_in_ledger
+        recording.ended_durable = bool(event.ended_by_ledger)
+        recording.gone = False
+        if recording.destroyed and not event.gone and not event.ended_by_ledger and event.has_keys:
+            recording.destroyed = False  # the power went before the disk knew of it
+            self.count("destroying cut off")
 
     # --- effects
 
@@ -344,12 +524,35 @@ class Judge:
                 self._send(effect)
             case do.MatchNumber():
                 self.matching = {effect.ticket: self.line.identity()}  # an older question is about no number any more
+            case do.FinishInterrupted():
+                self._finished(self.recordings[effect.recording])
+            case do.Listen():
+                self._listen(effect)
             case _:
                 pass
+
+    def _listen(self, effect: do.Listen) -> None:
+        self.listening = effect.on
+        assert not effect.on or self.policy.accepted, "listens although it was not accepted"
+        assert not effect.on or not self.private, "listens in private mode"
+        ringing = self.line.ring and self.line.known(self.now)
+        assert not effect.on or not ringing, "listens while ring voltage is on the line"
+
+    def _finished(self, recording: Recording) -> None:
+        assert recording.keys, "finished without keys"
+        assert not recording.destroyed, "finished after its destruction"
+        assert not recording.close_asked, "closed twice"
+        assert not self.button.raw, "finished while the button is held"
+        here = self.line.identity() == recording.identity
+        assert not (here and self.line.off_hook), "finished while its call goes on"
+        recording.close_asked = recording.idle_since = True
+        self.count("interrupted")
 
     def _record(self, effect: do.Record, entry: Entry) -> None:
         name = str(effect.fields.get("recording", ""))
         here = self.line.identity()
+        for value in effect.fields.values():
+            assert value not in self.numbers, "a number in the ledger"
         match effect.kind:
             case "granted":
                 self._granted(effect, entry, name)
@@ -357,10 +560,18 @@ class Judge:
                 assert here not in self.asked, "one question for each seizure"
                 self.asked.add(here)
                 self.count("asked")
+                self._may(here)
+                assert self.line.proven(), "asked though no key can be believed"
+                if not isinstance(entry.event, ev.Woke):
+                    self._by_itself(entry.event)
             case "private":
+                assert not self.line.off_hook, "private mode is for the idle line"
+                assert self.button.held_for(self.now) >= 2.0 - EPS, "private mode takes 2 s"
                 self.private = bool(effect.fields["on"])
+                self.private_tickets[effect.ticket] = self.private
+                self.count("private")
             case "staff":
-                self.agreeing = effect.ticket if effect.fields["action"] == "added" else None
+                self.duty.written(effect)
             case "refused":
                 self._new_ground()
                 if effect.fields["why"] == "staff":
@@ -386,15 +597,47 @@ class Judge:
             case _:
                 pass
 
+    def _may(self, here: tuple[str, int]) -> None:
+        """What must be so whenever the box asks, takes a yes, or captures its first sample."""
+        now = self.now
+        assert self.line.off_hook, "consent needs a call"
+        assert not self.line.ring, "consent needs a call"
+        assert self.line.known(now), "the line is unknown"
+        assert here in self.seen, "the beginning of the call was not seen"
+        assert not self.private, "private mode"
+        assert here not in self.barred, "refused by staff, or withdrawn"
+        assert here not in self.emergency, "an emergency call"
+        assert here not in self.fax, "a fax"
+        assert here not in self.over, "the conversation is over"
+        assert here not in self.excluded, "a number of the do-not-record list"
+        assert self.policy.accepted, "the box was not accepted"
+        assert self.policy.by_wire, "nothing wired tells the hook"
+        assert self.duty.covered, "the staff's written consent is not there"
+        assert self.audio, "no audio"
+        assert self.space, "no space"
+        assert not self.ledger_failed, "a ledger that cannot be written"
+        assert now - self.disk_failed_at >= 60.0 - EPS, "a disk that failed"
+
+    def _by_itself(self, event: ev.Event) -> None:
+        """The box asks by itself only at the moments that the settings or the rota name."""
+        assert isinstance(event, ev.SpeechBegan | ev.SpeechEnded), "asked out of nothing"
+        when = self.duty.ask
+        if self.incoming:
+            assert when in {AskWhen.INCOMING, AskWhen.ALWAYS}, "asked by itself"
+            assert self.near_paused, "asked before the greeting"
+        else:
+            assert when in {AskWhen.OUTGOING, AskWhen.ALWAYS}, "asked by itself"
+            assert self.rang_back, "asked without ringback"
+            assert self.far_spoke, "asked before anybody spoke"
+            assert self.dialled_at is not None, "asked though the number is unknown"
+            assert self.now - self.dialled_at >= 2.0 - EPS, "asked while dialling"
+        self.count("asked by itself")
+
     def _granted(self, effect: do.Record, entry: Entry, name: str) -> None:
         here = self.line.identity()
         way = str(effect.fields["way"])
-        assert self.line.off_hook, "consent needs a call"
-        assert not self.line.ring, "consent needs a call"
-        assert self.now - self.line.told_at <= 3.0 + EPS, "the line is unknown"
-        assert not self.private, "private mode"
-        assert here not in self.barred | self.refused, "refused or withdrawn before"
-        assert self.emergency != here, "an emergency call"
+        self._may(here)
+        assert here not in self.refused, "refused before"
         assert self.capturing is None, "one recording at a time"
         assert (effect.fields["tap_boot"], effect.fields["seizure"]) == here, "bound to this seizure"
         if way == "key":
@@ -427,11 +670,11 @@ class Judge:
                     self.question.sounding = ""
             case do.ConnectPlay():
                 assert not effect.on or self.line.off_hook, "a sound outside of a call"
-                assert not effect.on or self.emergency != self.line.identity(), "a sound on an emergency call"
+                assert not effect.on or self.line.identity() not in self.emergency, "a sound on an emergency call"
                 self.connected = False
             case do.Play():
                 assert self.connected, "played without a transformer"
-                assert self.emergency != self.line.identity(), "a sound on an emergency call"
+                assert self.line.identity() not in self.emergency, "a sound on an emergency call"
                 assert self.line.off_hook, "a sound outside of a call"
                 self.sounding = effect.sound
                 if effect.sound == "announcement":
@@ -439,6 +682,12 @@ class Judge:
                 elif effect.sound in QUESTION_SOUNDS and self.question is not None:
                     self.question.sounding = effect.sound
                     self.question.closes_at = 1e9
+                if effect.sound == "press_now":
+                    assert self.question is not None, "prompted outside of a question"
+                    assert self.question.early, "prompted though no 1 came early"
+                    assert not self.question.prompted, "one prompt only"
+                    self.question.prompted = True
+                    self.count("prompted")
             case _:
                 pass
 
@@ -452,11 +701,7 @@ class Judge:
                 assert not recording.captured, "captured twice"
                 assert self.capturing is None, "two captures at once"
                 assert recording.identity == self.line.identity(), "captured in another call"
-                assert self.line.off_hook, "captured without a call"
-                assert not self.line.ring, "captured while ringing"
-                assert self.now - self.line.told_at <= 3.0 + EPS, "captured on an unknown line"
-                assert recording.identity not in self.excluded, "captured a number of the do-not-record list"
-                assert self.agreed, "captured although the staff's written consent is not there"
+                self._may(recording.identity)
                 assert self.rec is RecLamp.ON, "REC is on before the first sample"
                 self.capturing, recording.captured, recording.started_at = effect.recording, True, self.now
                 self.count("captured")
@@ -511,6 +756,7 @@ class Judge:
     # --- after a step
 
     def _after(self, entry: Entry, must_stop: str) -> None:
+        self._held(entry.event)
         if must_stop:
             assert self.capturing is None, f"capture outlived: {must_stop}"
         if must_stop == "withdrawn":
@@ -523,3 +769,25 @@ class Judge:
             recording = self.recordings[self.capturing]
             overdue = self.now - recording.started_at > 33.1 + EPS
             assert recording.keys or not overdue, "pending for too long"
+
+    def _held(self, event: ev.Event) -> None:
+        """The held button stops capture at 2 s; released before 10 s it takes back what was recorded."""
+        if len(self.button.edges) == 1:
+            return
+        if self.button.held_for(self.now) > 2.0 + 0.03:
+            assert self.capturing is None, "captures while the button is held"
+        if isinstance(event, ev.Woke) and self.button.pressed_in is not None and self.button.held_out(self.now):
+            here = self.button.pressed_in
+            left = [r for r in self.recordings.values() if r.identity == here and r.captured and not r.close_asked]
+            assert all(r.destroyed or r.lost for r in left), "held, but not destroyed"
+            self.barred.add(here)
+            self.count("held")
+
+    def conclude(self) -> Judge:
+        """In the end, with the line idle and everybody honest, nothing hangs: each recording is closed or destroyed."""
+        assert self.capturing is None, "captures on an idle line"
+        assert not self.listening, "listens on an idle line"
+        for recording in self.recordings.values():
+            over = recording.close_asked or recording.destroyed or recording.lost
+            assert over or not recording.captured, "neither closed nor destroyed"
+        return self

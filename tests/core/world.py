@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from handschlag.core import effects as do
@@ -73,6 +73,8 @@ class Adapters:
     free_bytes: int = 100 * 1024**3
     synced: bool = True
     wall_offset: float = 1.7e9
+    utc_offset_s: float = 0.0
+    gauges_every: int = 1  # answers every so manieth question only: cheaper worlds
     tap_talks: bool = True
     match_s: float | None = 0.2
     excluded: tuple[str, ...] = ()
@@ -85,6 +87,18 @@ class Line:
     off_hook: bool = False
     ring: bool = False
     seizure: int = 0
+
+
+@dataclass(slots=True)
+class Spool:
+    """What is on the disk and outlives the process; the names of a recording's files stand in `World.files`."""
+
+    ledger: list[dict[str, do.Value]] = field(default_factory=list)
+    heads: dict[str, tuple[str, int]] = field(default_factory=dict)  # of the tap: boot and seizure
+    gone: dict[str, list[str]] = field(default_factory=dict)
+    revokes: set[str] = field(default_factory=set)
+    rows: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+    receipts: set[str] = field(default_factory=set)
 
 
 class World:
@@ -101,11 +115,20 @@ class World:
         self.files: dict[str, list[str]] = {}
         self.seq = 0
         self.recording: str | None = None
+        self.spool = Spool()
+        self.policies: list[Policy] = []
+        self._entries: dict[int, dict[str, do.Value]] = {}
         self._heap: list[tuple[float, int, ev.Event | str]] = []
         self._order = itertools.count()
         self._timers: dict[str, float] = {}
         self._playing: set[int] = set()
         self._clips = 0
+        self._gauges = 0
+
+    def settle(self, policy: Policy) -> None:
+        """The settings in force from the next start on."""
+        self.policy = policy
+        self.state = BoxState.new(policy)
 
     # --- time
 
@@ -151,6 +174,10 @@ class World:
 
     def feed(self, event: ev.Event) -> tuple[do.Effect, ...]:
         """Step the core with an event right now, and answer its effects."""
+        if type(event) is ev.EntryDurable and event.ticket in self._entries:
+            self.spool.ledger.append(self._entries.pop(event.ticket))
+        elif type(event) is ev.Booted:
+            self.policies.append(self.policy)
         self.state, effects = step(self.state, event)
         self.trace.append(Entry(event, effects))
         for effect in effects:
@@ -171,8 +198,7 @@ class World:
             case do.WakeAt():
                 self._set_timer(effect)
             case do.ReadGauges():
-                self.post(ev.ClockTold(self.now, self.adapters.wall_offset + self.now, self.adapters.synced))
-                self.post(ev.SpaceTold(self.now, self.adapters.free_bytes))
+                self._read_gauges()
             case do.ConnectPlay(on=True):
                 why = "" if self.adapters.connect_ok else "locked"
                 self._later(self.adapters.connect_s, ev.PlayConnected(0, self.adapters.connect_ok, why))
@@ -190,9 +216,17 @@ class World:
             case _:
                 self._answer_recording(effect)
 
+    def _read_gauges(self) -> None:
+        self._gauges += 1
+        if self._gauges % self.adapters.gauges_every == 0 or self._gauges == 1:
+            a = self.adapters
+            self.post(ev.ClockTold(self.now, a.wall_offset + self.now, a.synced, a.utc_offset_s))
+            self.post(ev.SpaceTold(self.now, a.free_bytes))
+
     def _answer_recording(self, effect: do.Effect) -> None:
         match effect:
             case do.OpenRecording(recording):
+                self.spool.heads[recording] = (effect.boot, effect.seizure)
                 self._write(recording, "head.json", "details.0")
             case do.WriteKeys(recording):
                 self._write(recording, "keys.json")
@@ -211,17 +245,36 @@ class World:
     def _disk_says(self, effect: do.Effect) -> tuple[ev.Event, ...]:
         match effect:
             case do.DestroyRecording(recording):
-                self.files.pop(recording, None)
+                if self.adapters.destroys:
+                    self.spool.gone.setdefault(recording, self.files.pop(recording, []))
                 gone = ev.RecordingGone(0, recording)
                 return (gone if self.adapters.destroys else ev.DiskFailed(0, "destroy", recording),)
             case do.SignRevoke(recording):
+                self.spool.revokes.add(recording)
                 return (ev.RevokeDurable(0, recording),)
             case do.ListFiles(recording):
                 return (ev.FilesListed(0, recording, tuple(self.files.get(recording, ()))),)
             case do.KeepReceipt(recording):
+                self.spool.receipts.add(recording)
                 return (ev.ReceiptDurable(0, recording),)
             case _:
-                return ()
+                self._tidy(effect)
+        return ()
+
+    def _tidy(self, effect: do.Effect) -> None:
+        match effect:
+            case do.RemoveGone(recording):
+                self.spool.gone.pop(recording, None)
+            case do.SetAside(recording):
+                self.files.pop(recording, None)
+            case do.DropRevoke(recording):
+                self.spool.revokes.discard(recording)
+            case do.SaveRow():
+                self.spool.rows[effect.recording] = (effect.state, effect.attempts, effect.reason)
+            case do.DropRow():
+                self.spool.rows.pop(effect.recording, None)
+            case _:
+                pass
 
     def _write(self, recording: str, *names: str) -> None:
         for name in names:
@@ -271,7 +324,36 @@ class World:
             self._later(0.0, ev.DiskFailed(0, "ledger: no space"))
             return
         self.seq += 1
+        self._entries[effect.ticket] = {"seq": self.seq, "kind": effect.kind, "at": "", **effect.fields}
         self._later(self.adapters.ledger_s, ev.EntryDurable(0, effect.ticket, self.seq, f"line {self.seq}"))
+
+    def cut_power(self, policy: Policy | None = None, *, lucky: bool) -> None:
+        """The process ends here; what was on its way to the disk arrived (`lucky`), or did not. See `restart`."""
+        pending = [item[2] for item in self._heap if isinstance(item[2], ev.Event)]
+        self._heap = []
+        self._timers.clear()
+        self._playing.clear()
+        self.recording = None
+        for event in pending:
+            self._was_pending(event, lucky=lucky)
+        self._entries.clear()
+        self.seq = max((int(str(entry["seq"])) for entry in self.spool.ledger), default=0)
+        self._gauges = 0
+        self.settle(self.policy if policy is None else policy)
+
+    def _was_pending(self, event: ev.Event, *, lucky: bool) -> None:
+        match event:
+            case ev.EntryDurable() if lucky and event.ticket in self._entries:
+                self.spool.ledger.append(self._entries.pop(event.ticket))
+            case ev.RecordingGone(recording=name) if not lucky and name in self.spool.gone:
+                self.files[name] = self.spool.gone.pop(name)
+            case ev.FileDurable(recording=name, name="keys.json") if not lucky and name in self.files:
+                self.files[name].remove("keys.json")
+            case ev.RecordingClosed(recording=name) if not lucky and name in self.files:
+                late = {"details.1", "clips.0.json", "manifest.jws"}
+                self.files[name] = [file for file in self.files[name] if file not in late]
+            case _:
+                pass
 
     # --- what the tests do
 
@@ -283,16 +365,22 @@ class World:
         serial: str = SERIAL,
         doubted: frozenset[tuple[str, str]] = frozenset(),
         excluded: tuple[str, ...] = (),
+        staff: tuple[StaffConsent, ...] = STAFF,
+        crew: tuple[StaffConsent, ...] | None = None,
     ) -> World:
         """Boot, tap, audio, an idle line, and two seconds."""
-        self.feed(ev.Booted(self.now, "b1", b"0123456789abcdef", private, doubted, STAFF))
+        self.feed(ev.Booted(self.now, "b1", b"0123456789abcdef", private, doubted, staff))
         self.adapters.excluded = excluded
-        self.feed(ev.RegisterTold(self.now, STAFF, exclusions=len(excluded)))
+        self.feed(ev.RegisterTold(self.now, staff if crew is None else crew, exclusions=len(excluded)))
         self.feed(ev.AudioCame(self.now))
         self.hello(audio=audio, serial=serial)
-        self._alarm(self.now, "tap")
+        self.begin_reports()
         self.wait(2.0)
         return self
+
+    def begin_reports(self) -> None:
+        """The tap reports now, and each second from now on."""
+        self._alarm(self.now, "tap")
 
     def hello(self, boot: str = "t1", *, audio: TapAudio = TapAudio.VI, serial: str = SERIAL) -> None:
         """The tap introduces itself."""
@@ -376,6 +464,16 @@ class World:
     def exchange(self, leg: Leg = Leg.FAR) -> None:
         """A clear dial tone, and whose it seems to be."""
         self.feed(ev.ExchangeHeard(self.now, leg))
+
+    def calm_down(self) -> None:
+        """Every adapter is honest again, the handset is down, the button free, and some time passes."""
+        honest = Adapters()
+        for name in ("connect_ok", "plays", "marks", "ledger_s", "ledger_ok", "disk_s", "destroys", "tap_talks"):
+            setattr(self.adapters, name, getattr(honest, name))
+        self.edge(down=False)
+        self.line.ring = False
+        self.hang_up()
+        self.wait(8.0)
 
     # --- ready-made ways
 

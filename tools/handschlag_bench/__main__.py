@@ -2,7 +2,7 @@
 
 import argparse
 
-from handschlag_bench import box
+from handschlag_bench import box, worlds
 from handschlag_bench.hearing import command
 from handschlag_bench.show import show
 
@@ -16,9 +16,13 @@ def main() -> None:
     of_hearing = names.add_parser("hearing", help="what the detectors cost and how well they hear")
     of_hearing.add_argument("--json", action="store_true", help="one JSON object per row")
     command.arguments(of_hearing)
+    of_worlds = names.add_parser("worlds", help="random sequences of events before the judge of the core")
+    worlds.arguments(of_worlds)
     chosen = parser.parse_args()
     if chosen.name == "box":
         show(box.run(), as_json=chosen.json)
+    elif chosen.name == "worlds":
+        worlds.run(chosen)
     else:
         command.run(chosen)
 

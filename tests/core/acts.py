@@ -1,0 +1,539 @@
+"""What may happen to the box in a random world: each act takes the world and a random generator.
+
+The generator may be Python's own (cheap, for long counts) or one of Hypothesis' (which shrinks what it finds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+
+from handschlag.core import events as ev
+from handschlag.core.events import Leg, TapAudio
+from handschlag.core.policy import AskWhen, Policy, Shift, Way
+from handschlag.core.staff import StaffConsent
+from tests.core.restart import restart
+from tests.core.world import SOUND_S, World
+
+Act = Callable[[World, Random], object]
+
+LEGS = (Leg.FAR, Leg.FAR, Leg.NEAR, Leg.UNCERTAIN)
+HELD = (0.05, 0.06, 0.09, 0.1, 0.15, 0.4, 1.5)
+PRESSES = (0.005, 0.03, 0.1, 0.2, 1.0, 1.4, 1.6, 2.2, 5.0, 11.0)
+TONES = ("dial", "busy", "ringback", "fax", "congestion", "waiting", "no such tone")
+TAGS: tuple[str, ...] = (
+    "button",
+    "held",
+    "stuck",
+    "line",
+    "voice",
+    "question",
+    "grant",
+    "pending",
+    "silence",
+    "second",
+    "number",
+)
+TAGS += ("caller", "destroy", "delivery")
+SOUNDS = tuple(sorted(SOUND_S))
+NUMBERS = ("112", "0110", "030123", "1", "2", "0", "112345", "0301124")
+CALLERS = ("030123", "0171555", "")
+UNKNOWN = "018bcfe7-0000-7000-8000-00000000dead"
+
+CREW = (
+    StaffConsent(1, "d" * 64, "1", valid_from=1.6e9),
+    StaffConsent(2, "e" * 64, "1", valid_from=1.6e9, valid_until=1.8e9),
+)
+ALWAYS = frozenset(range(7))
+ROTAS: tuple[tuple[Shift, ...], ...] = (
+    (),
+    (Shift(ALWAYS, 0, 1440, (1,)),),
+    (Shift(ALWAYS, 22 * 60, 6 * 60, (2,), AskWhen.ALWAYS), Shift(frozenset({0, 1, 2, 3, 4}), 420, 1020, (1, 3))),
+)
+
+
+# --- single events
+
+
+def press(w: World, r: Random) -> None:
+    """The button."""
+    w.press(r.choice(PRESSES))
+
+
+def press_shortly(w: World, _r: Random) -> None:
+    """The button as it is meant."""
+    w.press(0.15)
+
+
+def hold(w: World, _r: Random) -> None:
+    """Refuse, take back, or go private."""
+    w.press(2.2)
+
+
+def edge(w: World, r: Random) -> None:
+    """One raw edge; the other one may stay away for long."""
+    w.edge(down=r.random() < 0.5)
+
+
+def key(w: World, r: Random) -> None:
+    """Some key on the line."""
+    w.key(r.choice("1112299903#"), r.choice(LEGS), r.choice(HELD))
+
+
+def key_1(w: World, r: Random) -> None:
+    """A yes, if it is the time for it."""
+    w.key("1", Leg.FAR, r.choice(HELD))
+
+
+def key_9(w: World, r: Random) -> None:
+    """A withdrawal, if it is long enough and not near."""
+    w.key("9", r.choice(LEGS), r.choice(HELD))
+
+
+def pause(w: World, r: Random) -> None:
+    """A little time."""
+    w.wait(r.random() * 1.2)
+
+
+def long_pause(w: World, r: Random) -> None:
+    """More time, now and then more than the minute of silence."""
+    w.wait(r.choice((2.0, 5.0, 9.0, 15.0, 31.0, 65.0)))
+
+
+def speak(w: World, r: Random) -> None:
+    """Somebody says something."""
+    w.speak(r.choice(LEGS), 0.7)
+
+
+def tone(w: World, r: Random) -> None:
+    """A network tone, most often a far one."""
+    w.tone(r.choice(TONES), r.randint(1, 5), r.choice(LEGS), final=r.random() < 0.3)
+
+
+def ring(w: World, r: Random) -> None:
+    """Ring voltage on, or off."""
+    w.ring(on=r.random() < 0.5)
+
+
+def exchange(w: World, r: Random) -> None:
+    """A clear dial tone."""
+    w.exchange(r.choice((Leg.FAR, Leg.FAR, *LEGS)))
+
+
+def flash(w: World, r: Random) -> None:
+    """Hold, transfer, conference."""
+    w.feed(ev.Flashed(w.now, r.randint(50, 400)))
+
+
+def flash_and_dial(w: World, r: Random) -> None:
+    """A dial tone after the flash, and a further number: a conference, perhaps with 112."""
+    flash(w, r)
+    if r.random() < 0.5:
+        w.tone("dial", 1, Leg.FAR)
+        w.tone("dial", 1, Leg.FAR, final=True)
+    w.dial(r.choice(NUMBERS))
+
+
+def line_break(w: World, r: Random) -> None:
+    """A short interruption."""
+    w.feed(ev.LineBroke(w.now, r.randint(1, 49)))
+
+
+def pulse(w: World, r: Random) -> None:
+    """A digit by loop interruptions."""
+    w.feed(ev.Pulsed(w.now, r.choice("0112")))
+
+
+def dialled(w: World, r: Random) -> None:
+    """The network tells the whole number."""
+    w.feed(ev.Dialled(w.now, r.choice(NUMBERS)))
+
+
+def caller_id(w: World, r: Random) -> None:
+    """Who is calling, or who is waiting."""
+    w.feed(ev.CallerIdHeard(w.now, r.choice(CALLERS), "", "11-24 09:15", "voice", ""))
+
+
+def reversal(w: World, _r: Random) -> None:
+    """The idle line is reversed."""
+    w.feed(ev.LineTold(w.now, w.line.off_hook, w.line.ring, w.line.seizure, reversed=True))
+
+
+def hello(w: World, r: Random) -> None:
+    """The tap again: the same boot, or a reboot in which the seizure's number is the same."""
+    w.hello(r.choice(("t1", "t2")), audio=r.choice((TapAudio.VI, TapAudio.VI, TapAudio.MIX)))
+
+
+def reboot(w: World, r: Random) -> None:
+    """The tap restarts within the call, and counts as before."""
+    w.hello(f"t{r.randint(3, 99)}")
+    w.tell_line()
+
+
+def line_sounds(w: World, r: Random) -> None:
+    """A line that no wire knows sounds used, or idle."""
+    w.feed(ev.LineSounds(w.now, r.choice((True, False, None))))
+
+
+def tap_gone(w: World, _r: Random) -> None:
+    """Unplugged, and back at the next report."""
+    w.feed(ev.TapGone(w.now, "unplugged"))
+
+
+def audio(w: World, r: Random) -> None:
+    """The sound device goes, or comes."""
+    w.feed(ev.AudioGone(w.now, "unplugged") if r.random() < 0.4 else ev.AudioCame(w.now))
+
+
+def disk_failed(w: World, r: Random) -> None:
+    """Something cannot be written."""
+    name = r.choice(("", w.recording or "", "other"))
+    w.feed(ev.DiskFailed(w.now, r.choice(("write", "ledger: no space")), name))
+
+
+def register(w: World, r: Random) -> None:
+    """The registers, changed: taken back, agreed again, damaged, run out, the do-not-record list longer."""
+    kind = r.randrange(6)
+    consents = (
+        tuple(replace(c, withdrawn_at=1.65e9) if c.number == 1 else c for c in CREW),
+        CREW[:1],
+        CREW,
+        CREW,
+        tuple(replace(c, valid_until=1.7e9 + w.now + 5) for c in CREW),
+        tuple(replace(c, version="2") for c in CREW),
+    )[kind]
+    w.feed(ev.RegisterTold(w.now, consents, "x" if kind == 3 else "", r.randrange(2)))
+
+
+def match(w: World, r: Random) -> None:
+    """The list's answer to a question about another number."""
+    w.feed(ev.NumberMatched(w.now, r.randrange(4), excluded=r.random() < 0.5))
+
+
+def clock(w: World, r: Random) -> None:
+    """The clock jumps, or cannot be trusted any more, or can again."""
+    w.adapters.wall_offset = 1.7e9 + r.choice((0.0, 0.0, 3600.0, 8 * 3600.0, 16 * 3600.0, 5 * 86400.0, -1e9))
+    w.adapters.synced = r.random() < 0.7
+    w.adapters.utc_offset_s = r.choice((0.0, 3600.0, 7200.0))
+
+
+FAULTS: tuple[tuple[str, tuple[object, ...]], ...] = (
+    ("tap_talks", (True, False)),
+    ("connect_ok", (True, False)),
+    ("marks", (True, False)),
+    ("plays", (True, False)),
+    ("ledger_s", (None, 0.005, 0.3, 2.0)),
+    ("ledger_ok", (True, True, False)),
+    ("disk_s", (0.005, 0.5, 4.0)),
+    ("destroys", (True, False)),
+    ("free_bytes", (-1, 1 << 40, 1 << 40)),
+    ("match_s", (None, 0.2, 3.0)),
+)
+
+
+def fault(w: World, r: Random) -> None:
+    """An adapter behaves differently from now on."""
+    name, values = r.choice(FAULTS)
+    setattr(w.adapters, name, r.choice(values))
+
+
+# --- what nothing led up to
+
+
+def stray_deadline(w: World, r: Random) -> None:
+    """A deadline that nobody asked for, or that comes early."""
+    w.feed(ev.Woke(w.now, r.choice(TAGS)))
+
+
+def stray_sound(w: World, r: Random) -> None:
+    """Words of the audio device at a moment at which it has nothing to say."""
+    sound = r.choice(SOUNDS)
+    events = (ev.MarkPassed(w.now), ev.Played(w.now, sound), ev.PlayFailed(w.now, sound, "x"))
+    w.feed(r.choice((*events, ev.PlayConnected(w.now, ok=r.random() < 0.5))))
+
+
+def hostile_line(w: World, r: Random) -> None:
+    """A report that nothing led up to."""
+    w.feed(ev.LineTold(w.now, r.random() < 0.5, r.random() < 0.5, r.randrange(4)))
+
+
+def hostile_archive(w: World, r: Random) -> None:
+    """Receipts about a recording that is not that far, and answers to things never sent."""
+    name = w.recording or next(iter(w.files), UNKNOWN)
+    digest = r.choice(("", f"hash of {name}"))
+    words: Sequence[ev.Event] = (
+        ev.Missing(w.now, name, digest, ("keys.json", "manifest.jws", "../x")),
+        ev.Stored(w.now, name, digest, 1, "e", b""),
+        ev.Refused(w.now, name, "x"),
+        ev.ArchiveDestroyed(w.now, name),
+        ev.Progressed(w.now, name, frozenset({"keys.json"})),
+        ev.FileSent(w.now, name, "keys.json"),
+        ev.SendFailed(w.now, name, "head.json", "x", permanent=r.random() < 0.5),
+        ev.LedgerSynced(w.now, r.randrange(30), "h"),
+        ev.EntryDurable(w.now, 0, w.seq, "h"),
+        ev.FilesListed(w.now, name, ("head.json",)),
+        ev.RecordingGone(w.now, UNKNOWN),
+    )
+    w.feed(r.choice(words))
+
+
+def broker(w: World, r: Random) -> None:
+    """The broker comes and goes."""
+    w.feed(ev.Connected(w.now) if r.random() < 0.6 else ev.Disconnected(w.now, "x"))
+
+
+# --- settings and restarts
+
+
+def policy(old: Policy, r: Random) -> Policy:
+    """Some settings, changed."""
+    return replace(
+        old,
+        way=r.choice((Way.KEY, Way.KEY, Way.ORAL)),
+        ask_when=r.choice(tuple(AskWhen)),
+        line_users=r.choice(((1,), (1,), (1, 2), (1, 3))),
+        shifts=r.choice(ROTAS),
+        accepted=r.random() < 0.95,
+        proven_tap="T1" if r.random() < 0.9 else "",
+        bench=r.choice(("", "2026-01")),
+        by_wire=r.random() < 0.95,
+        by_sound=r.random() < 0.3,
+    )
+
+
+def power_cut(w: World, r: Random) -> None:
+    """The process starts again, within the call or not; what was being written arrived, or not."""
+    restart(w, crew=CREW, down_s=r.choice((0.0, 0.5, 2.0)), lucky=r.random() < 0.5)
+    w.wait(r.choice((0.0, 1.5)))
+
+
+def new_settings(w: World, r: Random) -> None:
+    """Changed settings start the box anew."""
+    restart(w, policy=policy(w.policy, r), crew=CREW, down_s=0.5)
+    w.wait(1.5)
+
+
+# --- whole ways
+
+
+def lift(w: World, _r: Random) -> None:
+    """The handset goes up."""
+    w.lift()
+
+
+def hang_up(w: World, _r: Random) -> None:
+    """The handset goes down."""
+    w.hang_up()
+
+
+def next_call_at_once(w: World, r: Random) -> None:
+    """Hung up and seized again: with a report in between, or without one, or with a ring at once."""
+    kind = r.randrange(3)
+    if kind:
+        w.hang_up()
+    if kind == 2:
+        w.ring()
+        w.wait(0.2)
+    w.lift()
+
+
+def incoming(w: World, r: Random) -> None:
+    """A ring, perhaps a number, and the call is taken; perhaps somebody greets."""
+    w.ring()
+    w.wait(1.0)
+    w.ring(on=False)
+    w.wait(0.5)
+    if r.random() < 0.5:
+        caller_id(w, r)
+    w.wait(0.5)
+    w.lift()
+    w.wait(1.0)
+    if r.random() < 0.5:
+        w.speak(Leg.NEAR, 0.8)
+
+
+def outgoing(w: World, r: Random) -> None:
+    """Dialled, ringing, answered."""
+    _lift_first(w)
+    w.dial(r.choice(NUMBERS))
+    w.wait(2.2)
+    w.tone("ringback", 1, Leg.FAR)
+    if r.random() < 0.7:
+        w.speak(Leg.FAR, 0.8)
+
+
+def dial(w: World, r: Random) -> None:
+    """The own telephone dials."""
+    if not w.line.off_hook:
+        w.lift()
+        w.wait(0.2)
+    w.dial(r.choice(NUMBERS))
+
+
+def _lift_first(w: World) -> None:
+    if not w.line.off_hook:
+        w.lift()
+    w.wait(1.5)
+
+
+def ask(w: World, _r: Random) -> None:
+    """The button, in a call."""
+    w.ask()
+
+
+def yes_by_key(w: World, _r: Random) -> None:
+    """What the box is for."""
+    _lift_first(w)
+    w.ask_to_window()
+    w.key("1")
+    w.wait(0.6)
+
+
+def yes_taken_back(w: World, r: Random) -> None:
+    """What a caller may do at any time."""
+    yes_by_key(w, r)
+    w.key("9", Leg.FAR, 0.2)
+    w.wait(0.6)
+
+
+def yes_then_held(w: World, r: Random) -> None:
+    """What staff may do at any time."""
+    yes_by_key(w, r)
+    w.wait(1.0)
+    w.press(r.choice((2.2, 5.0, 9.9, 11.0)))
+    w.wait(0.6)
+
+
+def yes_then_restart(w: World, r: Random) -> None:
+    """A restart in the middle of a recorded call, and perhaps a withdrawal after it."""
+    (yes_by_key if r.random() < 0.7 else confirmed_yes)(w, r)
+    power_cut(w, r)
+    w.wait(0.5)
+    r.choice((key_9, hold, pause, flash_and_dial))(w, r)
+    w.wait(0.5)
+
+
+def answer(w: World, r: Random) -> None:
+    """Asked, and answered some time after the announcement began: before the mark, in the window, after it."""
+    _lift_first(w)
+    w.ask()
+    w.wait(r.choice((1.0, 8.8, 8.95, 9.2, 13.0, 19.9, 20.05)))
+    w.key(r.choice("1112"), r.choice(tuple(Leg)), r.choice((0.15, 0.15, 0.055, 0.06)))
+    w.wait(0.6)
+
+
+def early_hang_up(w: World, r: Random) -> None:
+    """Hung up before the greeting, during the announcement, in the window, or while `granted` is being written."""
+    _lift_first(w)
+    w.ask()
+    w.wait(r.choice((0.0, 5.0, 9.5, 14.0)))
+    if r.random() < 0.5:
+        w.adapters.ledger_s = 0.5
+        w.key("1")
+    w.hang_up()
+    w.wait(r.choice((0.1, 0.7)))
+    w.adapters.ledger_s = 0.005
+
+
+def hasty_confirmation(w: World, _r: Random) -> None:
+    """Both have spoken, but it is not 4 s yet."""
+    _lift_first(w)
+    w.press()
+    w.wait(1.1)
+    w.speak(Leg.NEAR, 0.4)
+    w.speak(Leg.FAR, 0.4)
+    w.press(0.1)
+    w.wait(0.5)
+
+
+def spoken_yes(w: World, _r: Random) -> None:
+    """Pressed, repeated, and almost confirmed."""
+    _lift_first(w)
+    w.press()
+    w.wait(1.0)
+    w.repeat_question()
+
+
+def one_sided_question(w: World, r: Random) -> None:
+    """Long enough, but only one of the two has spoken, or in the wrong order; then the press."""
+    _lift_first(w)
+    w.press()
+    w.wait(1.0)
+    for leg in r.choice(((Leg.NEAR,), (Leg.FAR,), (Leg.FAR, Leg.NEAR), ())):
+        w.speak(leg, 1.5)
+    w.wait(4.0)
+    w.press()
+    w.wait(0.6)
+
+
+def confirmed_yes(w: World, r: Random) -> None:
+    """The whole oral way."""
+    spoken_yes(w, r)
+    w.press()
+    w.wait(0.6)
+
+
+def silent_tap(w: World, _r: Random) -> None:
+    """The reports stay away for longer than 3 s."""
+    w.adapters.tap_talks = False
+    w.wait(4.5)
+    w.adapters.tap_talks = True
+    w.wait(1.0)
+
+
+def hold_over_the_hang_up(w: World, r: Random) -> None:
+    """The handset goes down while the button is held."""
+    w.edge(down=True)
+    w.wait(r.choice((0.4, 2.1)))
+    w.hang_up()
+    w.wait(0.6)
+    w.edge(down=False)
+    w.wait(0.1)
+
+
+def slow_ledger(w: World, r: Random) -> None:
+    """A yes whose entry takes its time, while an older entry is told durable."""
+    w.adapters.ledger_s = 2.5
+    yes_by_key(w, r)
+    w.feed(ev.EntryDurable(w.now, 2, 1, "h"))
+    w.wait(0.3)
+    r.choice((pause, flash, key_9, hang_up, tap_gone, power_cut))(w, r)
+    w.adapters.ledger_s = 0.005
+
+
+def flash_in_the_recording(w: World, r: Random) -> None:
+    """A recorded call, a flash, perhaps another number, perhaps a new yes."""
+    yes_by_key(w, r)
+    r.choice((flash, flash_and_dial))(w, r)
+    if r.random() < 0.5:
+        w.wait(1.5)
+        w.ask_to_window()
+        w.key("1")
+    w.wait(1.0)
+
+
+OPENINGS: tuple[Act, ...] = (yes_by_key, spoken_yes, confirmed_yes, lift, incoming, outgoing, dial, pause)
+TURNS: tuple[Act, ...] = (
+    *(answer, answer, answer, yes_taken_back, yes_taken_back, yes_then_held, yes_then_restart, early_hang_up),
+    *(hasty_confirmation, one_sided_question, silent_tap, hold_over_the_hang_up, slow_ledger, hold, press_shortly),
+    *(flash_in_the_recording, confirmed_yes, yes_by_key, next_call_at_once, flash, reboot, hang_up, lift),
+    *(long_pause, power_cut, key_9, outgoing, incoming),
+)
+OFTEN: tuple[Act, ...] = (
+    *(yes_by_key, spoken_yes, confirmed_yes, press, press_shortly, key, key_1, key_9, pause, long_pause),
+    *(lift, hang_up, ask, speak, dial, flash_and_dial),
+)
+SELDOM: tuple[Act, ...] = (
+    *(ring, tone, exchange, flash, pulse, dialled, caller_id, hello, reboot, tap_gone, audio, register, disk_failed),
+    *(line_sounds,),
+    *(fault, fault, fault, power_cut, new_settings, clock, line_break, reversal, match, broker, edge, incoming),
+    *(outgoing, next_call_at_once),
+)
+HOSTILE: tuple[Act, ...] = (stray_deadline, stray_sound, hostile_line, hostile_archive)
+
+
+def act(r: Random) -> Act:
+    """The next act: mostly what calls are made of."""
+    kind = r.random()
+    return r.choice(OFTEN if kind < 0.62 else SELDOM if kind < 0.9 else HOSTILE)
