@@ -16,6 +16,7 @@ across folders is one change, and a removed file's synced bytes do not come back
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -148,6 +149,12 @@ class Disk:
                     case _:
                         assert_never(node)
         return left
+
+    def halfway(self, operation: Operation, survival: Survival, draw: random.Random) -> Tree:
+        """The same, when the power goes within `operation`."""
+        met = copy.deepcopy(self)
+        met.do(torn_within(operation, draw))
+        return met.after_cut(survival, draw)
 
     @property
     def unpromised(self) -> int:
