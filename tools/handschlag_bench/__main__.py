@@ -1,30 +1,46 @@
-"""`python -m handschlag_bench NAME [...]`, called by tools/bench."""
+"""`python -m handschlag_bench NAME [...]`, called by tools/bench.
+
+Each bench is a module with `arguments(parser)`, which says what it takes, and `run(chosen)`, which measures and prints.
+"""
 
 import argparse
+from typing import Final, Protocol
 
 from handschlag_bench import box, worlds
-from handschlag_bench.hearing import command
-from handschlag_bench.show import show
+from handschlag_bench.crash import command as crash
+from handschlag_bench.hearing import command as hearing
+
+
+class Bench(Protocol):
+    """One benchmark."""
+
+    def arguments(self, parser: argparse.ArgumentParser, /) -> None:
+        """Say what it takes."""
+        ...
+
+    def run(self, chosen: argparse.Namespace, /) -> None:
+        """Measure and print."""
+        ...
+
+
+BENCHES: Final[dict[str, tuple[Bench, str]]] = {
+    "box": (box, "what the live box costs"),
+    "crash": (crash, "what cuts of the power and damaged bytes can do"),
+    "hearing": (hearing, "what the detectors cost and how well they hear"),
+    "worlds": (worlds, "random sequences of events before the judge of the core"),
+}
 
 
 def main() -> None:
     """Run one benchmark and print its rows."""
     parser = argparse.ArgumentParser(prog="tools/bench", description="Measures; each row with its goal.")
     names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
-    of_box = names.add_parser("box", help="what the live box costs")
-    of_box.add_argument("--json", action="store_true", help="one JSON object per row")
-    of_hearing = names.add_parser("hearing", help="what the detectors cost and how well they hear")
-    of_hearing.add_argument("--json", action="store_true", help="one JSON object per row")
-    command.arguments(of_hearing)
-    of_worlds = names.add_parser("worlds", help="random sequences of events before the judge of the core")
-    worlds.arguments(of_worlds)
+    for name, (bench, told) in BENCHES.items():
+        of_bench = names.add_parser(name, help=told)
+        of_bench.add_argument("--json", action="store_true", help="one JSON object per row")
+        bench.arguments(of_bench)
     chosen = parser.parse_args()
-    if chosen.name == "box":
-        show(box.run(), as_json=chosen.json)
-    elif chosen.name == "worlds":
-        worlds.run(chosen)
-    else:
-        command.run(chosen)
+    BENCHES[chosen.name][0].run(chosen)
 
 
 main()

@@ -13,6 +13,7 @@ there), sox resamples, flac encodes, age encrypts.
 Resident 113 MB before, 108 MB after: met. PortAudio loads 20 MB of it, desktop libraries that a board does not have.
 """
 
+import argparse
 import contextlib
 import os
 import resource
@@ -31,6 +32,7 @@ from handschlag.sim.pulse import SINK_TO_BOX, TAP
 from handschlag.sim.voices import load_story
 from handschlag.sim.world import Script, World
 from handschlag_bench.row import Row
+from handschlag_bench.show import show
 
 SECONDS = 20.0
 RECORDS_WITHIN_S = 60.0
@@ -54,7 +56,16 @@ sys.stdin.read()
 """
 
 
-def run() -> Iterator[Row]:
+def arguments(_parser: argparse.ArgumentParser) -> None:
+    """Nothing but `--json`."""
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Measure and print."""
+    show(rows(), as_json=chosen.json)
+
+
+def rows() -> Iterator[Row]:
     """Measure; takes about two minutes."""
     with tempfile.TemporaryDirectory(prefix="hs-bench-") as name:
         folder = Path(name)

@@ -47,7 +47,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="the sequences of another seed are others (1)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many at once (one per core)")
     parser.add_argument("--only", type=int, metavar="INDEX", help="live this one sequence and show its last steps")
-    parser.add_argument("--json", action="store_true", help="the result as one JSON object")
 
 
 def live_chunk(part: tuple[int, int, int]) -> Count:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -34,13 +35,15 @@ from handschlag.sim.files import Operation
 from handschlag.sim.power_cut import Disk, Survival, Tree, fingerprint, lay_down
 from handschlag_bench.crash.day import whole_day
 from handschlag_bench.crash.life import OWNER, Archive, Life, trust
+from handschlag_bench.row import Row
 
 ENDINGS = ("withdrawn", "destroyed", "purged", "expired")
 JUMPED_S = 7 * 86400.0
 """The box is switched on again so much later than it first was."""
 
 RESTART_S = 2.0
-CHANCES = 3
+RESTART_CUT_EACH = 4
+CHANCES = 10
 """So many draws for each moment, besides the four plain survivals."""
 
 
@@ -78,6 +81,7 @@ class Tally:
     """What was counted."""
 
     points: int = 0
+    restarts_cut: int = 0
     kept: int = 0
     destroyed: int = 0
     clips: int = 0
@@ -161,17 +165,40 @@ class Judge:
         self._unkeyed = {recording for recording in day.ended if recording not in day.keyed_at}
 
     def judge(self, cut: Cut, left: Tree) -> None:
-        """One cut point."""
+        """One cut point; of every n-th, the restart is cut, too, and the third life is judged like the second."""
         self.tally.points += 1
+        taken = self.day.taken_by[cut.changes]
+        second = self._start(str(cut), cut, left, self.day.archive.as_it_was(taken), boot=2)
+        if second is None or self.tally.points % RESTART_CUT_EACH:
+            return
+        draw = random.Random(f"{cut}")
+        disk = Disk(str(second.folder))
+        disk.put(left)
+        made = draw.randint(0, len(second.files.done))
+        for change in second.files.done[:made]:
+            disk.do(change)
+        archive = second.archive.as_it_was(second.taken_by.get(made, len(second.archive.taken)))
+        again = disk.after_cut(Survival.CHANCE, draw)
+        self.tally.restarts_cut += 1
+        self._start(f"{cut}, and again after {made} changes of the restart", cut, again, archive, boot=3)
+
+    def _start(self, name: str, cut: Cut, left: Tree, archive: Archive, *, boot: int) -> Life | None:
+        """Start a box on what is left, and note what is wrong; None if it did not even start."""
         folder = self._scratch / "left"
         shutil.rmtree(folder, ignore_errors=True)
         lay_down(left, folder)
         told = [event for changes, event in self.day.notes if changes <= cut.changes]
+        self.tally.wrong += [f"{name}: {wrong}" for wrong in self._before(left)]
         try:
-            for wrong in (*self._before(left), *self._after(cut, folder, told)):
-                self.tally.wrong.append(f"{cut}: {wrong}")
+            life = Life(folder, archive, boot=f"boot-{boot}", tap_boot=str(boot))
+            life.clock.jumped_s = JUMPED_S
+            life.run(RESTART_S)
+            self.tally.wrong += [f"{name}: {wrong}" for wrong in self._after(cut, life, told)]
+            life.app.close()
         except Exception as error:  # noqa: BLE001 - a box that falls over is a finding, not the end of the count
-            self.tally.wrong.append(f"{cut}: {type(error).__name__}: {error}")
+            self.tally.wrong.append(f"{name}: {type(error).__name__}: {error}")
+            return None
+        return life
 
     def _before(self, left: Tree) -> Iterator[str]:
         """What may not be on the disk that was found."""
@@ -181,17 +208,13 @@ class Judge:
             if KEYS in name.name and recording in self._unkeyed:
                 yield f"{path}: wrapped keys of a recording that nobody confirmed"
 
-    def _after(self, cut: Cut, folder: Path, told: Sequence[object]) -> Iterator[str]:
+    def _after(self, cut: Cut, life: Life, told: Sequence[object]) -> Iterator[str]:
         """What must be, and may not be, once the box has started again."""
-        life = Life(folder, self.day.archive.as_it_was(self.day.taken_by[cut.changes]), boot="boot-2", tap_boot="2")
-        life.clock.jumped_s = JUMPED_S
-        life.run(RESTART_S)
         yield from (f"fault: {fault!r}" for fault in life.faults)
         if why := cannot(life.app.state.call):
             yield f"the box is not ready: {why}"
         yield from self._ledger(life, told)
         yield from self._recordings(cut, life, told)
-        life.app.close()
 
     def _ledger(self, life: Life, told: Sequence[object]) -> Iterator[str]:
         lines = life.ledger.lines(1, life.ledger.durable()[0])
@@ -252,6 +275,22 @@ class Judge:
         for path in life.folder.rglob("*"):
             if recording in str(path) and path.name != f"{recording}.jws":
                 yield f"{path.relative_to(life.folder)}: of a recording that was destroyed durably"
+
+
+def rows(*, full: bool) -> Iterator[Row]:
+    """What was counted: the whole day, or a slice of its moments."""
+    tally = run(every=1 if full else 37)
+    for wrong in tally.wrong[:20]:
+        print(wrong, file=sys.stderr)
+    for row, value, goal in (
+        ("distinct cut points", tally.points, ">= 5000" if full else ""),
+        ("restarts cut, too", tally.restarts_cut, ""),
+        ("recordings owed", tally.kept, ""),
+        ("clips owed", tally.clips, ""),
+        ("destroyed recordings looked for", tally.destroyed, ""),
+        ("wrong", len(tally.wrong), "== 0"),
+    ):
+        yield Row(bench="crash", row=f"cuts: {row}", value=value, unit="", goal=goal, beside={})
 
 
 def run(*, every: int, chances: int = CHANCES) -> Tally:
