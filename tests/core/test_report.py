@@ -114,3 +114,44 @@ def test_withdrawals_are_counted() -> None:
     world.wait(1.0)
     told = report(entries_of(world), "2026-11")
     assert (told.withdrawn, dict(told.ends)) == (1, {"refused": 1})
+
+
+def _again(entries: Entries, *more: dict[str, Any]) -> Entries:
+    """The entries, and more after them."""
+    last = entries[-1]["seq"]
+    here = {"at": "2026-11-24T13:00:00Z", "clock": "synced"}
+    return entries + [{"seq": last + index, **here, **entry} for index, entry in enumerate(more, 1)]
+
+
+def _part(begun: dict[str, Any], outcome: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same seizure once more, from a beginning to an end."""
+    seizure = {"kind": "call", "tap_boot": begun["tap_boot"], "seizure": begun["seizure"]}
+    end = {"at_end": True, "outcome": outcome, "bar": "", "ended": "hangup", "seconds": 3.0}
+    return {**seizure, "at_end": False, "incoming": False}, {**seizure, **end}
+
+
+def test_a_call_that_goes_on_after_a_silence_of_the_tap_is_one_call() -> None:
+    """Two beginnings and two ends of one seizure are one call, and what was recorded in it stays recorded."""
+    world = World().start()
+    world.record_by_key()
+    world.hang_up()
+    world.wait(1.0)
+    entries = entries_of(world)
+    begun = next(entry for entry in entries if entry["kind"] == "call")
+    told = report(_again(entries, *_part(begun, "not-asked")), "2026-11")
+    assert (told.calls, dict(told.ends), told.odd) == (1, {"recorded": 1}, [])
+    told = report(_again(entries, *_part(begun, "withdrawn")), "2026-11")
+    assert (told.calls, dict(told.ends)) == (1, {"refused": 1})
+
+
+@pytest.mark.parametrize(("more", "end"), [("interrupted", "failed"), ("closed", "recorded")])
+def test_a_call_over_a_restart_is_one_call(more: str, end: str) -> None:
+    """Cut, and seen again after the boot: one call, recorded if its recording was kept, else failed."""
+    world = World().start()
+    world.record_by_key()
+    entries = entries_of(world)
+    begun = next(entry for entry in entries if entry["kind"] == "call")
+    granted = next(entry for entry in entries if entry["kind"] == "granted")
+    kept = {"kind": more, "recording": granted["recording"], "manifest": "m"}
+    told = report(_again(entries, {"kind": "boot"}, *_part(begun, "not-asked"), kept), "2026-11")
+    assert (told.calls, dict(told.ends)) == (1, {end: 1})

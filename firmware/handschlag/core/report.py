@@ -2,8 +2,13 @@
 
 Every time that the line was in use (a `call` entry at its beginning, one at its end) must come out as exactly one of:
 recorded, refused (also unanswered, unconfirmed, withdrawn), not asked (also emergency calls, fax and the do-not-record
-list), private, or failed. What began and has no end, because the box lost its power, counts as failed and is listed; so
-does a recording whose call is not in the ledger. A call belongs to the month in which it began.
+list), private, or failed. What began and has no end, because the box lost its power, counts as failed and is listed
+(as recorded, if its recording was kept); a recording whose call is not in the ledger is listed, too. A call belongs to
+the month in which it began.
+
+A call is a seizure of the line. Where the box lost sight of it (the tap was silent, the box restarted) it has several
+beginnings in the ledger, and is one call all the same: a withdrawal in any part of it counts before everything, then
+what was recorded, refused, failed.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 KINDS_OF_END: Final = ("recorded", "refused", "not-asked", "private", "failed")
+_STRONGEST_FIRST: Final = ("recorded", "refused", "failed", "private", "not-asked")
 _END_OF: Final = {
     "recorded": "recorded",
     "refused": "refused",
@@ -51,27 +57,62 @@ class Report:
     odd: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Use:
+    """One seizure of the line: one call, however often the box lost sight of it."""
+
+    seq: int
+    at: str
+    incoming: bool
+    outcomes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+Uses = dict[tuple[str, int], _Use]
+
+
 def report(entries: Iterable[Mapping[str, Any]], month: str) -> Report:
     """The report of `month` (as 2026-11) out of the whole ledger, in order."""
     told = Report(month)
+    uses: Uses = {}
+    yeses: dict[str, tuple[str, int]] = {}  # of recordings that were not taken away again
+    kept: set[tuple[str, int]] = set()
     begun: Mapping[str, Any] | None = None
-    calls: set[tuple[str, int]] = set()
     for entry in entries:
-        here = str(entry["at"]).startswith(month)
         if entry["kind"] == "call":
-            begun = _call(told, entry, begun, calls)
+            begun = _call(told, entry, begun, uses)
             continue
         if entry["kind"] == "boot" and begun is not None:
-            _no_end(told, begun)
+            _no_end(told, begun, uses)
             begun = None
-        if entry["kind"] == "granted" and here and _seizure(entry) not in calls:
+        here = str(entry["at"]).startswith(month)
+        if entry["kind"] == "granted" and here and _seizure(entry) not in uses:
             told.odd.append(f"{entry['seq']}: a yes in a call that is not in the ledger")
+        _keep(entry, yeses, kept)
         if here:
             _count(told, entry)
-    if begun is not None and str(begun["at"]).startswith(month):
-        told.odd.append(f"{begun['seq']}: this call has not ended yet")
-        told.ends["failed"] += 1
+    if begun is not None:
+        uses[_seizure(begun)].outcomes.append("")
+        if str(begun["at"]).startswith(month):
+            told.odd.append(f"{begun['seq']}: this call has not ended yet")
+    for seizure, use in uses.items():
+        if use.at.startswith(month):
+            _comes_out(told, use, saved=seizure in kept)
     return told
+
+
+def _keep(entry: Mapping[str, Any], yeses: dict[str, tuple[str, int]], kept: set[tuple[str, int]]) -> None:
+    """Follow whose recording was closed, and whose was taken back or destroyed."""
+    recording = str(entry.get("recording", ""))
+    match entry["kind"]:
+        case "granted":
+            yeses[recording] = _seizure(entry)
+        case "closed" if recording in yeses:
+            kept.add(yeses[recording])
+        case "withdrawn" | "destroyed" if recording in yeses:
+            kept.discard(yeses.pop(recording))
+        case _:
+            pass
 
 
 def _seizure(entry: Mapping[str, Any]) -> tuple[str, int]:
@@ -79,34 +120,47 @@ def _seizure(entry: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def _call(
-    told: Report, entry: Mapping[str, Any], begun: Mapping[str, Any] | None, calls: set[tuple[str, int]]
+    told: Report, entry: Mapping[str, Any], begun: Mapping[str, Any] | None, uses: Uses
 ) -> Mapping[str, Any] | None:
-    """One end of a call; gives the call that is open afterwards."""
+    """One end of a call, or of a part of it; gives what is open afterwards."""
+    seizure = _seizure(entry)
     if not entry["at_end"]:
         if begun is not None:
-            _no_end(told, begun)
-        calls.add(_seizure(entry))
-        if str(entry["at"]).startswith(told.month):
-            told.calls += 1
-            told.incoming += bool(entry["incoming"])
+            _no_end(told, begun, uses)
+        uses.setdefault(seizure, _Use(int(entry["seq"]), str(entry["at"]), bool(entry["incoming"])))
         return entry
-    if begun is None or _seizure(begun) != _seizure(entry):
+    if begun is None or _seizure(begun) != seizure:
         if str(entry["at"]).startswith(told.month):
             told.odd.append(f"{entry['seq']}: the end of a call that has no beginning")
-    elif str(begun["at"]).startswith(told.month):
-        outcome = str(entry["outcome"])
-        told.seconds += float(entry["seconds"])
-        told.outcomes[outcome] += 1
-        told.ends[_END_OF.get(outcome, "failed")] += 1
-        if outcome not in _END_OF:
-            told.odd.append(f"{entry['seq']}: the outcome {outcome} is not known")
+        return None
+    uses[seizure].outcomes.append(str(entry["outcome"]))
+    uses[seizure].seconds += float(entry["seconds"])
     return None
 
 
-def _no_end(told: Report, begun: Mapping[str, Any]) -> None:
+def _no_end(told: Report, begun: Mapping[str, Any], uses: Uses) -> None:
+    uses[_seizure(begun)].outcomes.append("")
     if str(begun["at"]).startswith(told.month):
-        told.ends["failed"] += 1
         told.odd.append(f"{begun['seq']}: this call has no end; the box stopped, or lost its power")
+
+
+def _comes_out(told: Report, use: _Use, *, saved: bool) -> None:
+    """Count a call as the one thing that it was; of its parts, the one that says most."""
+    told.calls += 1
+    told.incoming += use.incoming
+    told.seconds += use.seconds
+    for outcome in use.outcomes:
+        if outcome and outcome not in _END_OF:
+            told.odd.append(f"{use.seq}: the outcome {outcome} is not known")
+    outcomes = [outcome or ("recorded" if saved else "failed") for outcome in use.outcomes]
+    outcome = min(outcomes, key=_weight, default="failed")
+    told.outcomes[outcome] += 1
+    told.ends[_END_OF.get(outcome, "failed")] += 1
+
+
+def _weight(outcome: str) -> int:
+    end = _END_OF.get(outcome, "failed")
+    return 0 if outcome == "withdrawn" else 1 + _STRONGEST_FIRST.index(end)
 
 
 def _count(told: Report, entry: Mapping[str, Any]) -> None:
