@@ -6,7 +6,7 @@ Each bench is a module with `arguments(parser)`, which says what it takes, and `
 import argparse
 from typing import Final, Protocol
 
-from handschlag_bench import box, worlds
+from handschlag_bench import box, office, worlds
 from handschlag_bench.crash import command as crash
 from handschlag_bench.hearing import command as hearing
 
@@ -27,6 +27,7 @@ BENCHES: Final[dict[str, tuple[Bench, str]]] = {
     "box": (box, "what the live box costs"),
     "crash": (crash, "what cuts of the power and damaged bytes can do"),
     "hearing": (hearing, "what the detectors cost and how well they hear"),
+    "office": (office, "a simulated day of calls in the real box, judged by what really happened"),
     "worlds": (worlds, "random sequences of events before the judge of the core"),
 }
 

@@ -1,0 +1,482 @@
+"""Holds what the box left behind against what really happened.
+
+The judge reads the ledger's lines, opens every recording there is with the owner's key, and looks at what sounded on
+the line. Of the box's code he uses what an owner uses: opening, verifying, the report. What may have been recorded he
+works out from the truth alone, by rules of his own.
+
+How off-hook periods are accounted for, as far as a ledger can know of them:
+
+- A period that a running box could see has exactly one `call` beginning and one end. Where the tap was silent or the
+  box restarted in it, it has several parts of the same seizure, which are one call of the report. Another boot of the
+  tap (or a source that was lost) is another seizure and counts anew: nobody can know that it is the same conversation.
+- A call whose end the box did not live to write counts as failed, or as recorded when its recording was kept.
+- A call that was going on when the box started, or that began while the line was not known, is in the ledger from then
+  on, as not asked, barred as `unseen`.
+- A period that no box saw (off, without its tap, or within the seconds in which a tap has not introduced itself yet)
+  cannot be in the ledger. It is counted here as unseen, and must lie wholly in such a time.
+- A FRITZ!Box alone knows calls, not handsets: lifting without a call is no period for it.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from handschlag.adapters.flac import FlacCodec
+from handschlag.cli.evidence import FolderFiles
+from handschlag.sealing.errors import SealingError
+from handschlag.sealing.open import open_recording
+from handschlag.sealing.verify import verify_ledger, verify_recording
+from tests.system.office.office import Office
+from tests.system.office.truth import Key, Period
+
+RATE = 8000
+SLACK_S = 0.05
+HEARD_S = 0.25
+"""A digit or a key is told this long after it ended, at the latest, and what sounds then has fallen silent."""
+STOPS_S = 0.2
+COVER_S = 1.6
+"""Registers and clock are read each second."""
+NOT_KNOWN_S = 8.0
+"""A tap introduces itself within this after the box has started, or the tap has come back."""
+WINDOW_S = 8.0
+MARK_SLACK_S = 0.06
+CLASSES = ("withdrawn", "recorded", "refused", "failed", "private", "not-asked")
+
+
+class Files(Protocol):
+    """A recording's files."""
+
+    def names(self) -> Sequence[str]:
+        """All names."""
+
+    def read(self, name: str) -> bytes:
+        """A file."""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What the archive has of one recording."""
+
+    files: dict[str, bytes]
+
+    def names(self) -> Sequence[str]:
+        """All names."""
+        return sorted(self.files)
+
+    def read(self, name: str) -> bytes:
+        """A file."""
+        return self.files[name]
+
+
+@dataclass(slots=True)
+class Part:
+    """A call in the ledger, from its beginning to its end, as far as there is one."""
+
+    seizure: tuple[str, int]
+    at: float
+    incoming: bool
+    outcome: str = ""
+    bar: str = ""
+    period: Period | None = None
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """What the judge reads of `handschlag report --json`."""
+
+    calls: int
+    ends: dict[str, int]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was found; `wrong` is empty if all is well."""
+
+    wrong: list[str] = field(default_factory=list)
+    tally: Counter[str] = field(default_factory=Counter)
+
+    def check(self, holds: bool, what: str) -> None:  # noqa: FBT001 - reads as an assertion
+        """Note what does not hold."""
+        self.tally["checks"] += 1
+        if not holds:
+            self.wrong.append(what)
+
+
+class Judge:
+    """Judges one day."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.folder = office.folder
+        self.periods = office.truth.periods
+        self.verdict = Verdict()
+        self.entries = self._entries()
+        self.parts: list[Part] = []
+        self.recorded: dict[int, set[str]] = {}
+        self.there: set[str] = set()
+
+    def judge(self, report: Reported) -> Verdict:
+        """Everything, and the report of the month beside it."""
+        self._chain()
+        self._open_everything()
+        for period in self.periods:
+            self._emergency(period)
+        self._match()
+        for period in self.periods:
+            self._accounted(period)
+            self._promised(period)
+        self._reconcile(report)
+        self._personal()
+        return self.verdict
+
+    def _entries(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for path in sorted((self.folder / "ledger").glob("*.jsonl")):
+            found += [json.loads(line) for line in path.read_text("ascii").splitlines()]
+        return found
+
+    def _chain(self) -> None:
+        told = verify_ledger(FolderFiles(self.folder / "ledger"), self.office.trust)
+        self.verdict.check(told.ok, f"ledger: {told.wrong}")
+
+    # --- recordings
+
+    def _places(self) -> Iterator[tuple[str, Files]]:
+        for path in sorted((self.folder / "spool").iterdir()):
+            yield path.name, FolderFiles(path)
+        for name, files in sorted(self.office.archive.files.items()):
+            if "keys.json" in files:
+                yield name, _Kept(files)
+
+    def _open_everything(self) -> None:
+        for name, files in self._places():
+            try:
+                opened = open_recording(files, self.office.owner.workshop(), self.office.trust)
+            except (SealingError, OSError) as error:
+                self.verdict.check(holds=False, what=f"{name}: cannot be opened at the end of the day: {error}")
+                continue
+            if isinstance(files, FolderFiles):
+                ledger = FolderFiles(self.folder / "ledger")
+                told = verify_recording(files, self.office.trust, ledger=ledger)
+                self.verdict.check(told.ok, f"{name}: {told.wrong}")
+            self.verdict.tally["recordings opened"] += 1
+            self.there.add(name)
+            for entry, flac in opened.clips():
+                self._clip(name, entry.index, flac)
+            opened.wipe()
+
+    def _clip(self, name: str, index: int, flac: bytes) -> None:
+        samples, _ = FlacCodec().decode(flac)
+        clip = np.ascontiguousarray(samples).view(np.int32).reshape(-1)
+        if not clip.any():
+            return  # nothing but what was masked
+        self.verdict.tally["clips"] += 1
+        found = self._locate(clip)
+        if found is None:
+            self.verdict.check(holds=False, what=f"{name} clip {index}: is from no call that may be recorded")
+            return
+        period, first = found
+        self.recorded.setdefault(period.number, set()).add(name.partition(".")[0])
+        begins, ends = period.off_at + first / RATE, period.off_at + (first + len(clip)) / RATE
+        windows = consents(period, self.office.mark_s)
+        inside = any(since - SLACK_S <= begins and ends <= until for since, until in windows)
+        self.verdict.tally["samples"] += len(clip)
+        self.verdict.check(
+            inside,
+            f"{name} clip {index}: {begins - period.off_at:.2f}-{ends - period.off_at:.2f} s of {_who(period)}: "
+            f"outside of a yes: {[(round(a - period.off_at, 2), round(b - period.off_at, 2)) for a, b in windows]}",
+        )
+
+    def _locate(self, clip: NDArray[np.int32]) -> tuple[Period, int] | None:
+        """Where in which call these samples were on the line, to the bit; what was masked matches anything."""
+        heard = np.flatnonzero(clip)
+        anchor = int(heard[len(heard) // 2])
+        for period in self.periods:
+            if period.legs is None:
+                continue
+            for at in np.flatnonzero(period.legs == clip[anchor]):
+                first = int(at) - anchor
+                if first < 0 or first + len(clip) > len(period.legs):
+                    continue
+                true = period.legs[first : first + len(clip)]
+                if np.array_equal(true[heard], clip[heard]):
+                    return period, first
+        return None
+
+    # --- sounds
+
+    def _emergency(self, period: Period) -> None:
+        if period.emergency_at is None:
+            return
+        first = round((period.emergency_at + HEARD_S - period.off_at) / 0.02)
+        sounding = sum(period.box_sound[max(0, first) :])
+        self.verdict.tally["emergency calls"] += 1
+        self.verdict.check(sounding == 0, f"{sounding} samples of the box on {_who(period)}")
+        self.verdict.check(not period.plays_after_emergency, f"PLAY on {_who(period)}")
+
+    # --- the ledger
+
+    def _match(self) -> None:
+        """Which beginning in the ledger belongs to which off-hook period: by time alone."""
+        begun = [period.off_at for period in self.periods]
+        part: Part | None = None
+        for entry in self.entries:
+            if entry["kind"] == "boot":
+                part = None
+            if entry["kind"] != "call":
+                continue
+            seizure = str(entry["tap_boot"]), int(entry["seizure"])
+            if not entry["at_end"]:
+                self.verdict.check(part is None, f"ledger {entry['seq']}: a call begins in another one")
+                part = Part(seizure, float(entry["mono"]), bool(entry["incoming"]))
+                at = bisect_right(begun, part.at + SLACK_S) - 1
+                if at >= 0 and part.at <= self.periods[at].on_at + SLACK_S:
+                    part.period = self.periods[at]
+                self.verdict.check(part.period is not None, f"ledger {entry['seq']}: a call, but nobody was off-hook")
+                self.parts.append(part)
+            else:
+                matches = part is not None and part.seizure == seizure
+                self.verdict.check(matches, f"ledger {entry['seq']}: an end without a beginning")
+                if part is not None:
+                    part.outcome, part.bar = str(entry["outcome"]), str(entry["bar"])
+                part = None
+
+    def _accounted(self, period: Period) -> None:
+        mine = [part for part in self.parts if part.period is period]
+        if not mine:
+            self.verdict.tally["unseen"] += 1
+            self.verdict.check(not self._could_be_seen(period), f"{_who(period)}: is not in the ledger")
+            return
+        self.verdict.tally["periods"] += 1
+        self.verdict.check(len(mine) == 1 or not period.clean, f"{_who(period)}: {len(mine)} times in the ledger")
+        for part in mine:
+            self.verdict.check(bool(part.outcome) or not period.clean, f"{_who(period)}: has no end in the ledger")
+        for seizure in {part.seizure for part in mine}:
+            self._comes_out(period, [part for part in mine if part.seizure == seizure])
+
+    def _could_be_seen(self, period: Period) -> bool:
+        if period.line == "fritz" and not period.incoming and not period.dialled:
+            return False
+        if not period.clean or period.on_at - period.off_at < 0.2:
+            return False
+        started = max((began for _, began, _ in self.office.runs if began <= period.off_at), default=0.0)
+        return period.on_at - started > NOT_KNOWN_S
+
+    def _comes_out(self, period: Period, parts: list[Part]) -> None:
+        """Whether what the ledger says of a call is what happened in it."""
+        end = self._class(parts)
+        who = f"{_who(period)}: {end} in the ledger"
+        self.verdict.tally[end] += 1
+        asked = "announcement" in period.sounds
+        sounded = any(period.sounds)
+        match end:
+            case "recorded":
+                # hung up within the yes: a recording without a word
+                there = period.number in self.recorded or bool(self._granted(parts[0].seizure) & self.there)
+                self.verdict.check(there, f"{who}, but there is no recording")
+            case "withdrawn":
+                self.verdict.check(sounded, f"{who}, but nothing was asked")
+            case "refused":
+                held = any(up - down >= 2.0 for down, up in period.presses)
+                self.verdict.check(sounded or held, f"{who}, but nobody was asked")
+            case "private":
+                self.verdict.check(period.private, f"{who}, but private mode was off")
+            case "failed":
+                self.verdict.check(not period.clean, f"{who}, but nothing broke")
+            case _:
+                barred = period.emergency_at is not None or period.excluded
+                unseen = any(part.bar == "unseen" for part in parts)
+                if not (barred or unseen):
+                    self.verdict.check(not asked or not period.clean, f"{who}, but it was asked")
+        if period.private and period.emergency_at is None:
+            self.verdict.check(end in {"private", "failed"} or not period.clean, f"{who}, in private mode")
+            self.verdict.check(not sounded, f"{_who(period)}: the box was heard in private mode")
+
+    def _class(self, parts: list[Part]) -> str:
+        """One of `CLASSES` for a seizure that the ledger may have in parts."""
+        ends: list[str] = []
+        for part in parts:
+            match part.outcome:
+                case "recorded" | "withdrawn" | "private" as outcome:
+                    ends.append(outcome)
+                case "refused" | "unanswered" | "unconfirmed":
+                    ends.append("refused")
+                case "not-asked" | "emergency" | "excluded":
+                    ends.append("not-asked")
+                case "failed":
+                    ends.append("failed")
+                case "":
+                    ends.append("recorded" if self._interrupted(part.seizure) else "failed")
+                case other:
+                    self.verdict.check(holds=False, what=f"outcome {other!r}: is not known")
+        return next(each for each in CLASSES if each in ends)
+
+    def _interrupted(self, seizure: tuple[str, int]) -> bool:
+        """Whether a recording of this seizure was closed after a restart."""
+        closed = {entry["recording"] for entry in self.entries if entry["kind"] == "closed"}
+        gone = {entry.get("recording") for entry in self.entries if entry["kind"] in {"withdrawn", "destroyed"}}
+        return bool(self._granted(seizure) & closed - gone)
+
+    def _granted(self, seizure: tuple[str, int]) -> set[str]:
+        """The recordings of a seizure, by the ledger."""
+        return {
+            entry["recording"]
+            for entry in self.entries
+            if entry["kind"] == "granted" and (entry["tap_boot"], entry["seizure"]) == seizure
+        }
+
+    # --- what was promised to people
+
+    def _promised(self, period: Period) -> None:
+        names = self.recorded.get(period.number, set())
+        if any(self._taken_back(period)):
+            self.verdict.tally["taken back"] += 1
+            self.verdict.check(not names, f"{_who(period)}: was taken back, and is there")
+        wanted = (
+            period.kind == "key 1"
+            and period.clean
+            and not period.private
+            and period.proves_keys
+            and period.way == "key"
+            and all(covered for _, covered in period.covered)
+            and "announcement" in period.sounds
+        )
+        if wanted and consents(period, self.office.mark_s):
+            self.verdict.tally["recordings expected"] += 1
+            self.verdict.check(bool(names), f"{_who(period)}: was agreed to, and is not there")
+
+    def _taken_back(self, period: Period) -> Iterator[bool]:
+        """A 9, or a button held, after a yes, while everything worked."""
+        if not period.clean:
+            return
+        for since, _ in consents(period, self.office.mark_s):
+            for key in period.keys:
+                counts = key.leg == "far" or not period.proves_keys
+                if key.key == "9" and counts and key.length_s >= 0.1 and key.start > since + 0.5:
+                    yield True
+            for down, up in period.presses:
+                if 2.1 < up - down < 9.9 and down > since + 0.5:
+                    yield True
+
+    # --- the report
+
+    def _reconcile(self, report: Reported) -> None:
+        seizures: dict[tuple[str, int], list[Part]] = {}
+        for part in self.parts:
+            seizures.setdefault(part.seizure, []).append(part)
+        mine = Counter(self._class(parts) for parts in seizures.values())
+        mine["refused"] += mine.pop("withdrawn", 0)
+        ends = Counter({kind: count for kind, count in report.ends.items() if count})
+        self.verdict.check(
+            report.calls == len(seizures), f"report: {report.calls} calls, the ledger has {len(seizures)}"
+        )
+        self.verdict.check(sum(ends.values()) == report.calls, f"report: {dict(ends)} are not {report.calls}")
+        self.verdict.check(ends == +mine, f"report: {dict(ends)}, and it was {dict(mine)}")
+
+    # --- what must not be anywhere
+
+    def _personal(self) -> None:
+        """No number, no name, no audio in clear: in files, their names, and what went over the wire."""
+        secret = [each.encode() for each in sorted(self.office.truth.personal)]
+        for path in sorted(self.folder.rglob("*")):
+            where = str(path.relative_to(self.folder))
+            data = path.read_bytes() if path.is_file() else b""
+            self._clear_of(where, where.encode() + b"\0" + data, secret)
+        for recording, files in self.office.archive.files.items():
+            for name, data in files.items():
+                self._clear_of(f"archive {recording}/{name}", name.encode() + data, secret)
+        for line in self.office.archive.lines.values():
+            self._clear_of("archive's ledger", line, secret)
+
+    def _clear_of(self, where: str, data: bytes, secret: list[bytes]) -> None:
+        for each in secret:
+            self.verdict.check(each not in data, f"{where}: holds {each.decode()}")
+        self.verdict.check(b"fLaC" not in data, f"{where}: holds audio in clear")
+
+
+def consents(period: Period, mark_s: float) -> list[tuple[float, float]]:
+    """From when until when this call may have been recorded: each yes to what ended it."""
+    if period.private:
+        return []
+    yeses = [*_key_yeses(period, mark_s), *_oral_yeses(period)]
+    found = []
+    for at, asked_at in yeses:
+        if not _covered(period, at) or period.excluded:
+            continue
+        if period.emergency_at is not None and period.emergency_at < at:
+            continue
+        if any(asked_at < flash < at for flash in period.flashes):
+            continue
+        ends = [period.on_at, *(flash for flash in period.flashes if flash > at)]
+        ends += [broken for broken, what in period.faults if what in {"box", "reboot"} and broken > at]
+        if period.emergency_at is not None:
+            ends.append(period.emergency_at)
+        found.append((at, min(ends) + STOPS_S))
+    return found
+
+
+def _covered(period: Period, at: float) -> bool:
+    """Whether the staff had agreed at that time, or a moment ago, as nobody looks more often."""
+    times = [when for when, _ in period.covered]
+    now = max(0, bisect_right(times, at) - 1)
+    return any(covered for when, covered in period.covered[: now + 1] if when >= times[now] - COVER_S)
+
+
+def _key_yeses(period: Period, mark_s: float) -> Iterator[tuple[float, float]]:
+    """Far keys 1 after the mark of an announcement on a proven line: (when it counts, when was asked)."""
+    if not period.proves_keys:
+        return
+    starts = [
+        period.off_at + index * 0.02
+        for index, sound in enumerate(period.sounds)
+        if sound == "announcement" and "announcement" not in period.sounds[max(0, index - 75) : index]
+    ]
+    for key in period.keys:
+        if (key.leg, key.key) != ("far", "1") or key.length_s < 0.06:
+            continue
+        asked = [start for start in starts if start <= key.start]
+        if asked and key.start >= asked[-1] + mark_s - MARK_SLACK_S and _window(period, key, asked[-1]):
+            yield key.start + 0.06, asked[-1]
+
+
+def _window(period: Period, key: Key, asked_at: float) -> bool:
+    """The window was open: nobody had answered, and it was not over."""
+    last = asked_at
+    for index, sound in enumerate(period.sounds):
+        at = period.off_at + index * 0.02
+        if sound in {"announcement", "details", "press_now"} and asked_at <= at <= key.start:
+            last = at
+    answered = any(
+        each.leg == "far" and each.key not in "12" and asked_at < each.start < key.start for each in period.keys
+    )
+    return not answered and key.start <= last + WINDOW_S + 0.1
+
+
+def _oral_yeses(period: Period) -> Iterator[tuple[float, float]]:
+    """Two short presses, 4 s apart or more, and both parties spoke between them."""
+    short = [up for down, up in period.presses if 0.02 < up - down < 1.5]
+    for index, first in enumerate(short):
+        for second in short[index + 1 :]:
+            near = [at for at, leg in period.spoke if leg == "near" and first < at < second]
+            far = [at for at, leg in period.spoke if leg == "far" and first < at < second]
+            if second - first >= 4.0 and second - first <= 35.0 and near and far:
+                yield first, first
+                break
+
+
+def _who(period: Period) -> str:
+    """A call, for people."""
+    faults = ", ".join(f"{what} at {at - period.off_at:.1f}" for at, what in period.faults)
+    length = period.on_at - period.off_at
+    broke = f"; {faults}" if faults else ""
+    return (
+        f"call {period.number} ({period.kind}, {period.line}, at {period.off_at / 3600:.3f} h, {length:.1f} s{broke})"
+    )
