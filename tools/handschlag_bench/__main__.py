@@ -6,7 +6,7 @@ Each bench is a module with `arguments(parser)`, which says what it takes, and `
 import argparse
 from typing import Final, Protocol
 
-from handschlag_bench import box, office, worlds
+from handschlag_bench import audio, box, latency, office, worlds
 from handschlag_bench.crash import command as crash
 from handschlag_bench.hearing import command as hearing
 
@@ -24,9 +24,11 @@ class Bench(Protocol):
 
 
 BENCHES: Final[dict[str, tuple[Bench, str]]] = {
+    "audio": (audio, "is every frame of a long call there, beside a busy machine"),
     "box": (box, "what the live box costs"),
     "crash": (crash, "what cuts of the power and damaged bytes can do"),
     "hearing": (hearing, "what the detectors cost and how well they hear"),
+    "latency": (latency, "the time budgets, in real time"),
     "office": (office, "a simulated day of calls in the real box, judged by what really happened"),
     "worlds": (worlds, "random sequences of events before the judge of the core"),
 }

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from handschlag.sim.children import dies_with_parent
-from handschlag.sim.demo.place import DemoFailed, Place, archive_program, box_program
+from handschlag.sim.demo.place import DemoFailed, Place, archive_program
 
 START_S = 20.0
 END_S = 5.0
@@ -88,8 +89,8 @@ def wait_for(what: str, condition: Callable[[], bool], *children: Child, within_
 
 
 @contextlib.contextmanager
-def started(place: Place) -> Iterator[tuple[Child, Child, Child]]:
-    """Broker, archive and box, running."""
+def started(place: Place, module: str = "handschlag") -> Iterator[tuple[Child, Child, Child]]:
+    """Broker, archive and box, running; `module` is the box's program, or one that watches it."""
     mosquitto = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     if not Path(mosquitto).exists():
         raise DemoFailed("mosquitto is missing: sudo apt-get install mosquitto")
@@ -104,7 +105,8 @@ def started(place: Place) -> Iterator[tuple[Child, Child, Child]]:
         broker = start("broker", [mosquitto, "-c", str(place.folder / "broker" / "mosquitto.conf")])
         archive = start("archive", archive_program("ingest", "--config", str(place.archive / "archive.toml"), "--json"))
         wait_for("the archive", archive.heard.is_set, broker, archive)
-        box = start("box", box_program("run", "--config", str(place.box / "box.toml"), "--json"))
+        command = [sys.executable, "-m", module, "run", "--config", str(place.box / "box.toml"), "--json"]
+        box = start("box", command)
         yield broker, archive, box
     finally:
         for child in reversed(children):
