@@ -7,6 +7,12 @@ device's buffers (as PortAudio states them), the ledger's fsync, the half second
 
 Cheap things are repeated a hundred times. A yes, a withdrawal and an end of a call need a call each, with a question of
 ten seconds: there the 99th percentile is the largest.
+
+24 November 2026, 17:38, two busy cores, p99 in ms: key 72 of 80 (n 121), first sample 0 of 60 (n 12; fsync 5.1), first
+sound 67 of 150 (n 15), last sample 6 of 100 (n 6), hook 5 of 50 (n 100), sealed 537 of 700 (n 6, 500 of it the tap's):
+all met. The start of a key is the detector's own word, so what it is late in telling the start is not in the first one;
+the first sound is when the device takes it, so the device's output buffer is not in that. Of 15 keys 1 at the end of a
+question 3 were heard as keys, but did not count as a yes, and the call was tried again; why is not known.
 """
 
 from __future__ import annotations
