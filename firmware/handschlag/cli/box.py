@@ -264,7 +264,11 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
     return App(
         policy_of(loaded, said),
         ports,
-        Ear(SOUND_RATE_HZ, calibration=held.calibration() if held is not None else None),
+        Ear(
+            SOUND_RATE_HZ,
+            "vi" if _inputs(loaded) == 2 else "mix",
+            calibration=held.calibration() if held is not None else None,
+        ),
         boot=boot,
         facts=facts,
         inbox=inbox,
@@ -384,12 +388,17 @@ def _sources(loaded: Loaded, clock: Clock) -> dict[str, LineSource]:
     return found
 
 
+def _inputs(loaded: Loaded) -> int:
+    """A tap gives voltage and current; without one there is the mix of both parties, on one channel."""
+    return 1 if loaded.settings.line.kind == "sources" else 2
+
+
 def _audio(loaded: Loaded, clock: Clock, stream: StreamClock | None, sounds: Mapping[str, Sound]) -> Audio:
     settings = loaded.settings.audio
     if stream is not None:
-        return PipeAudio(loaded.path(settings.socket), stream, sounds)
+        return PipeAudio(loaded.path(settings.socket), stream, sounds, channels=_inputs(loaded))
     if settings.kind == "portaudio":
-        return PortAudio(settings.device, sounds, now=clock.mono)
+        return PortAudio(settings.device, sounds, channels=_inputs(loaded), now=clock.mono)
     return AbsentAudio(clock.mono)
 
 

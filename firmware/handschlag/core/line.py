@@ -151,12 +151,15 @@ def end_call(d: Draft, ended: str) -> None:
     d.enter(Phase.UNKNOWN)
 
 
-def lost(d: Draft, why: str) -> None:
-    """No word from the tap: the state of the line is unknown, and nothing may be recorded."""
+def lost(d: Draft, ended: str, why: str = "") -> None:
+    """No word from the tap: the state of the line is unknown, and nothing may be recorded.
+
+    `ended` is one of few words, for manifests hold no free text; `why` is what the part itself says of it.
+    """
     if d.state.call is not None:
-        end_call(d, why)
+        end_call(d, ended)
     if d.state.line.known:
-        d.record("fault", what=f"line:{why}")
+        d.record("fault", what=f"line:{ended}:{why}" if why else f"line:{ended}")
     caller.forget(d)
     d.put(line=replace(d.state.line, known=False, missed=True))
     d.wake("line", None)

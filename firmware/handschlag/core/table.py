@@ -183,7 +183,7 @@ def _woke(d: Draft, e: Woke) -> None:
 
 
 def _tap_gone(d: Draft, e: TapGone) -> None:
-    line.lost(d, f"tap:{e.why}")
+    line.lost(d, "tap-gone", e.why)
 
 
 def _tap_hello(d: Draft, e: TapHello) -> None:
