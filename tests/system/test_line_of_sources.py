@@ -269,6 +269,7 @@ def workshop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Worksho
 def _idle(workshop: Workshop) -> None:
     if workshop.fritz is not None:
         threading.Thread(target=workshop.hang_up, daemon=True).start()
+    workshop.until(lambda: workshop.modem is None or workshop.modem.reports_caller_id)
     workshop.until(lambda: workshop.call.phase is Phase.IDLE)
     workshop.until(lambda: workshop.app.state.lamps.status is not StatusLamp.CANNOT_RECORD)
 
