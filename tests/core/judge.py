@@ -774,6 +774,9 @@ class Judge:
         """The held button stops capture at 2 s; released before 10 s it takes back what was recorded."""
         if len(self.button.edges) == 1:
             return
+        settled = self.now - self.button.edges[-1][0] >= 0.025 - EPS
+        if self.button.raw and not settled and self.button.pressed_in != self.line.identity():
+            self.button.pressed_in = None  # the call changed while the press was being debounced
         if self.button.held_for(self.now) > 2.0 + 0.03:
             assert self.capturing is None, "captures while the button is held"
         if isinstance(event, ev.Woke) and self.button.pressed_in is not None and self.button.held_out(self.now):

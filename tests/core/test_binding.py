@@ -11,7 +11,8 @@ from handschlag.core import events as ev
 from handschlag.core.effects import RecLamp, StatusLamp
 from handschlag.core.events import Leg, TapAudio
 from handschlag.core.policy import AskWhen, Way
-from tests.core.world import World
+from tests.core.restart import restart
+from tests.core.world import STAFF, World
 
 ENDS: dict[str, Callable[[World], object]] = {
     "hangup": lambda w: w.hang_up(),
@@ -464,3 +465,17 @@ def test_a_flash_after_a_silence_of_the_tap_opens_no_question(before: str) -> No
     world.wait(1.0)
     assert len(world.records("asked")) == asked
     assert world.records("granted") == []
+
+
+def test_after_a_restart_an_emergency_call_stays_silent() -> None:
+    """What was dialled before the restart is not known any more: a withdrawal works, but it is not said."""
+    world = World().start()
+    recording = world.record_by_key()
+    world.feed(ev.Flashed(world.now, 200))
+    world.dial("112")
+    restart(world, crew=STAFF)
+    world.wait(1.5)
+    world.key("9", Leg.FAR, 0.2)
+    world.wait(2.0)
+    assert do.DestroyRecording(recording) in world.did(do.DestroyRecording)
+    assert "withdrawn" not in world.sounds()

@@ -103,11 +103,12 @@ def _begin_call(d: Draft, seizure: Seizure, *, seen: bool) -> None:
     last = d.state.last_call
     if last is not None and last.seizure == seizure:
         # The tap was silent for a while: the same call goes on, and what was dialled meanwhile is not known.
-        d.put(call=replace(last, bar=Bar.UNSEEN if last.bar in LIFTED_BY_FLASH else last.bar))
+        d.put(call=replace(last, unseen=True, bar=Bar.UNSEEN if last.bar in LIFTED_BY_FLASH else last.bar))
     else:
         incoming = d.state.rang_at is not None and d.at - d.state.rang_at <= RING_TO_ANSWER_S
         new = seen and seizure.number > d.state.line.newest  # a tap that counts backwards proves no new call
         d.put(call=Call(seizure, d.at, incoming, bar=None if new else Bar.UNSEEN, caller=who if incoming else None))
+        d.put_call(unseen=not new)
         _forget_digits(d)
     d.put(line=replace(d.state.line, newest=max(d.state.line.newest, seizure.number)))
     if d.state.private and d.call.bar is not Bar.EMERGENCY:

@@ -110,6 +110,7 @@ class Call:
     match_ticket: int = 0
     caller: Caller | None = None
     outcome: str = "not-asked"
+    unseen: bool = False  # not seen from its beginning on, or not without a gap: 112 may have been dialled, so no sound
 
 
 class Stage(StrEnum):

@@ -15,8 +15,11 @@ PLAY_MARGIN_S = 1.0
 
 
 def say(d: Draft, sound: str) -> None:
-    """Begin to play a sound, instead of what is playing; never outside of a call, never on an emergency call."""
-    if d.state.phase not in IN_CALL or d.call.bar is Bar.EMERGENCY:
+    """Begin to play a sound, instead of what is playing.
+
+    Never outside of a call, and never on one that is, or may be, an emergency call.
+    """
+    if d.state.phase not in IN_CALL or d.call.bar is Bar.EMERGENCY or d.call.unseen:
         return
     if d.state.voice.playing:
         d.do(StopPlay())
