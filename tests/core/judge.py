@@ -535,7 +535,7 @@ class Judge:
         self.listening = effect.on
         assert not effect.on or self.policy.accepted, "listens although it was not accepted"
         assert not effect.on or not self.private, "listens in private mode"
-        ringing = self.line.ring and self.line.known(self.now)
+        ringing = self.line.ring and self.now - self.line.told_at < 3.0 - EPS
         assert not effect.on or not ringing, "listens while ring voltage is on the line"
 
     def _finished(self, recording: Recording) -> None:
