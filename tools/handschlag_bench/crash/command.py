@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handschlag_bench.crash import catalog, cuts
+from handschlag_bench.crash import catalog, cuts, kills
 from handschlag_bench.show import show
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TOPICS: Final[dict[str, Callable[..., Iterator[Row]]]] = {
     "cuts": cuts.rows,
+    "kills": kills.rows,
     "catalog": catalog.rows,
 }
 """What is counted, in this order; each gives its rows for `full=False` (seconds) or `full=True` (minutes)."""

@@ -67,6 +67,11 @@ class Child:
             self._process.stdout.close()
         return self._process.returncode
 
+    def kill(self) -> None:
+        """End it at once, as nothing that it does can prevent (SIGKILL)."""
+        self._process.kill()
+        self.end()
+
     def _read(self) -> None:
         if self._process.stdout is None:
             return

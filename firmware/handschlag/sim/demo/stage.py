@@ -54,11 +54,19 @@ class Stage:
             self._pressing = True
         self._link = self._make_link()
 
-    def close(self) -> None:
-        """Unplug everything."""
+    def unplug(self) -> None:
+        """The box is gone: no sound and no button until the next `connect`; its line lives on."""
         self._panel.close()
         if self._link is not None:
             self._link.close()
+        self._link = None
+        self._panel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._pressing = False
+
+    def close(self) -> None:
+        """Unplug everything."""
+        self.unplug()
+        self._panel.close()
         self._wire.close()
 
     def _exchange(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
