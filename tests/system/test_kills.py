@@ -1,4 +1,4 @@
-"""The real box, killed during calls under a real broker and archive; `tools/bench crash --topic kills --full` is long."""
+"""The real box, killed during calls under a real broker and archive (`tools/bench crash --topic kills --full`)."""
 
 from __future__ import annotations
 
