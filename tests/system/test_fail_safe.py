@@ -4,7 +4,8 @@ Real box processes, killed, hung, unplugged and flooded, with the simulated tap 
 nothing goes on, while the announcement plays and while a call is recorded. Each trial goes on with the box of the one
 before it and waits until that is ready for the next call, which proves the recovery.
 
-FAIL_SAFE_TRIALS=n adds n random trials (README.md in this folder).
+Here stands a slice; FAIL_SAFE_TRIALS=n takes every fault in every phase with both taps, and n random trials more
+(README.md in this folder).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import pytest
 
@@ -164,6 +166,20 @@ LATE = {mute}
 """It takes 3 s until the tap's silence is one."""
 
 
+TAPS = ("simulated", "firmware")
+PHASES = ("idle", "asking", "recording")
+SLICE = {
+    ("simulated", unplug, "idle"),
+    ("simulated", kill, "asking"),
+    ("simulated", hang, "asking"),
+    *(("simulated", fault, "recording") for fault in ENDED),
+    ("firmware", kill, "recording"),
+    ("firmware", hang, "recording"),
+    ("firmware", garbage, "recording"),
+}
+CASES = [case for case in product(TAPS, ENDED, PHASES) if TRIALS or case in SLICE]
+
+
 def trial(shop: Workshop, fault: Fault, phase: str) -> None:
     """Bring a call so far, let the fault happen, and look at everything that must hold."""
     shop.bring_to(phase)
@@ -216,30 +232,38 @@ def _seizure(shop: Workshop) -> int:
     return tap.core.line.seizures if isinstance(tap, FirmwareTap) else tap.seizure
 
 
-@pytest.fixture(scope="module", params=["simulated", "firmware"])
-def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    """One box process and one tap for all trials in turn."""
-    tap = SimTap(serial=SERIAL) if request.param == "simulated" else FirmwareTap(serial=SERIAL)
-    shop = Workshop(tmp_path_factory.mktemp(request.param), tap)
-    try:
-        shop.start()
-        yield shop
-    finally:
+@pytest.fixture(scope="module")
+def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Workshop]]:
+    """One box process and one tap of each kind, for all trials in turn."""
+    open_now: dict[str, Workshop] = {}
+
+    def of(kind: str) -> Workshop:
+        if kind not in open_now:
+            tap = SimTap(serial=SERIAL) if kind == "simulated" else FirmwareTap(serial=SERIAL)
+            open_now[kind] = Workshop(tmp_path_factory.mktemp(kind), tap)
+            open_now[kind].start()
+        return open_now[kind]
+
+    yield of
+    for shop in open_now.values():
         shop.close()
 
 
-@pytest.mark.parametrize("phase", ["idle", "asking", "recording"])
-@pytest.mark.parametrize("fault", ENDED, ids=lambda fault: fault.__name__)
-def test_the_telephone_works_and_the_box_recovers(shop: Workshop, fault: Fault, phase: str) -> None:
+@pytest.mark.parametrize(("kind", "fault", "phase"), CASES, ids=lambda part: getattr(part, "__name__", part))
+def test_the_telephone_works_and_the_box_recovers(
+    open_shop: Callable[[str], Workshop], kind: str, fault: Fault, phase: str
+) -> None:
     """Bypass in 5 s of the tap's clock, the call goes on, nothing is captured after the fault, ready again (P3)."""
+    shop = open_shop(kind)
     try:
         trial(shop, fault, phase)
     finally:
         shop.hang_up()
 
 
-def test_an_unconfirmed_yes_is_gone_after_a_crash(shop: Workshop) -> None:
+def test_an_unconfirmed_yes_is_gone_after_a_crash(open_shop: Callable[[str], Workshop]) -> None:
     """Killed between the spoken yes and its confirmation: no key was ever on the disk, nothing is left (P1, P5)."""
+    shop = open_shop("simulated")
     shop.until(shop.is_ready, "ready")
     shop.kill()
     shop.set(way="oral")
@@ -263,10 +287,11 @@ def test_an_unconfirmed_yes_is_gone_after_a_crash(shop: Workshop) -> None:
 
 @pytest.mark.skipif(not TRIALS, reason="the long version: FAIL_SAFE_TRIALS=200 (tests/system/README.md)")
 @pytest.mark.timeout(7200)
-def test_many_random_trials(shop: Workshop) -> None:
-    """Any fault in any phase, in any order, as often as asked."""
+def test_many_random_trials(open_shop: Callable[[str], Workshop]) -> None:
+    """Any fault in any phase, in any order, with either tap, as often as asked."""
     source = random.Random(os.environ.get("FAIL_SAFE_SEED", "1"))
     for _ in range(TRIALS):
-        fault, phase = source.choice(list(ENDED)), source.choice(["idle", "asking", "recording"])
+        shop = open_shop(source.choice(TAPS))
+        fault, phase = source.choice(list(ENDED)), source.choice(PHASES)
         shop.world.run(source.random() * 3)
         trial(shop, fault, phase)
