@@ -57,6 +57,7 @@ def closing(
     closed_at, clock = wall(at)
     evidence = effect.evidence
     seq, line_hash = ledger
+    agreed_at, agreed_clock = wall(evidence.at)
     return Closing(
         recording=effect.recording,
         ended=effect.ended,
@@ -64,7 +65,8 @@ def closing(
         clock=clock,
         consent=ConsentRecord(
             way=evidence.way,
-            at=wall(evidence.at)[0],
+            at=agreed_at,
+            clock=agreed_clock,
             text_version=evidence.text_version,
             text_hash=evidence.text_hash,
             mark_s=None if evidence.mark_at is None else round(evidence.at - evidence.mark_at, 3),

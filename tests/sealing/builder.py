@@ -119,6 +119,8 @@ def build(
     *,
     clips: int = 3,
     flac_lengths: Sequence[int] = (700,),
+    flacs: Sequence[bytes] = (),
+    opening: Mapping[str, Any] | None = None,
     samples: int = 16000,
     skip: Sequence[int] = (),
     box: str = BOX,
@@ -133,7 +135,9 @@ def build(
 ) -> Built:
     """A recording of `clips` clips; those in `skip` were lost, and are gaps.
 
-    `keys` are the bytes of a keys.json made before; `changes` replace fields of the manifest before it is signed.
+    `flacs` are real FLAC files, where sealing's indifference to what is inside is not enough; `opening` are the
+    details sealed first. `keys` are the bytes of a keys.json made before; `changes` replace fields of the manifest
+    before it is signed.
     """
     wanted = recipients or [OWNER.workshop().public]
     sealer = Sealer.begin(
@@ -164,7 +168,7 @@ def build(
     if oral:
         seq = ledger.add("confirmed", recording=recording)
     details: list[dict[str, Any]] = [
-        {"number": "+49 30 1234567", "direction": "incoming"},
+        dict(opening or {"number": "+49 30 1234567", "direction": "incoming"}),
         {"marks": [1.5], "levels": {"far": -18.2}},
     ]
     files = {"head.json": sealer.head, "details.0": sealer.details(0, details[0])}
@@ -173,13 +177,13 @@ def build(
     else:
         files["details.1"] = sealer.details(1, details[1])
     files["keys.json"] = keys or sealer.keys(wanted)
-    flacs: dict[int, bytes] = {}
+    held: dict[int, bytes] = {}
     entries: list[ClipEntry] = []
     for index in range(clips):
         if index in skip:
             continue
-        flacs[index] = flac_bytes(index, flac_lengths[index % len(flac_lengths)])
-        sealed = sealer.clip(index, index * samples, samples, flacs[index])
+        held[index] = flacs[index] if flacs else flac_bytes(index, flac_lengths[index % len(flac_lengths)])
+        sealed = sealer.clip(index, index * samples, samples, held[index])
         files[clip_name(index)] = sealed
         entries.append(ClipEntry(index, index * samples, samples, sha256_hex(sealed)))
     sealer.wipe()
@@ -221,4 +225,4 @@ def build(
         files["receipt.jws"] = sign_receipt(stored, ARCHIVE_KEY)
         ledger.add("receipted", recording=recording, manifest=manifest_hash)
     ledger.add("call", at_end=True, tap_boot=BOOT, seizure=SEIZURE, outcome="recorded", seconds=31.5)
-    return Built(files, ledger.files(), trust(), manifest, flacs, entries, details)
+    return Built(files, ledger.files(), trust(), manifest, held, entries, details)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from handschlag.evidence.verifier import find_wrong
 from handschlag.sealing.keys import OwnerSecret, RecordingKey, WorkshopKey
 from handschlag.sealing.open import open_recording
 from handschlag.sealing.recording import check_commitment, read_head
@@ -17,7 +18,6 @@ from handschlag.sealing.trust import Trust, read_trust
 from handschlag.sealing.verify import HeldFiles, verify_ledger, verify_recording
 from tests.sealing import builder
 from tests.sealing.make_vectors import VECTORS
-from tests.sealing.second_verifier import find_wrong
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from handschlag.evidence import verifier
+from handschlag.evidence.verifier import find_wrong
 from handschlag.sealing.encoding import canonical, sha256_hex
 from handschlag.sealing.jws import sign
 from handschlag.sealing.keys import RecordingKey, SigningKey
@@ -23,7 +25,6 @@ from handschlag.sealing.revoke import sign_revoke
 from handschlag.sealing.rewrap import sign_rewrap
 from handschlag.sealing.trust import Trust, TrustedKey, write_trust
 from handschlag.sealing.verify import HeldFiles, Verdict, verify_ledger, verify_recording
-from tests.sealing import second_verifier
 from tests.sealing.builder import (
     ARCHIVE_KEY,
     AT,
@@ -37,7 +38,6 @@ from tests.sealing.builder import (
     LedgerBuilder,
     build,
 )
-from tests.sealing.second_verifier import find_wrong
 
 FLIPS = 48
 """Random bits flipped per file; small files are short enough for most of their bytes to be hit over the files."""
@@ -568,7 +568,7 @@ def test_a_payload_by_hand_is_read_strictly(whole: Built) -> None:
 
 def test_the_second_verifier_stands_alone(whole: Built, tmp_path: Path) -> None:
     """As a program of its own: imports nothing of the product, accepts the honest, names the missing clip."""
-    script = Path(second_verifier.__file__)
+    script = Path(verifier.__file__)
     assert "import handschlag" not in script.read_text(encoding="utf-8").replace("from handschlag", "import handschlag")
     for name, files in (("recording", whole.files), ("ledger", whole.ledger), (".", {"trust.json": whole.trust_file})):
         (tmp_path / name).mkdir(exist_ok=True)

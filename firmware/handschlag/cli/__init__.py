@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "hear": ("handschlag.cli.hear", "hear"),
     "verify": ("handschlag.cli.evidence", "verify"),
     "open": ("handschlag.cli.evidence", "open_"),
+    "export": ("handschlag.cli.evidence", "export"),
     "report": ("handschlag.cli.report", "report"),
     "keys": ("handschlag.cli.keys", "app"),
     "staff": ("handschlag.cli.staff", "app"),

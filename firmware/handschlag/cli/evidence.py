@@ -1,20 +1,27 @@
-"""`handschlag verify` and `handschlag open`: a recording checked with public keys, and opened with the owner's."""
+"""`handschlag verify`, `open` and `export`: a recording checked with public keys, opened with the owner's, given away.
+
+`verify` takes a recording's folder, a ledger's, and an evidence export as folder or zip.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import numpy as np
-import soundfile
 import typer
 
 from handschlag.adapters.flac import FlacCodec
 from handschlag.cli.quality_words import sentences
 from handschlag.errors import HandschlagError
+from handschlag.evidence import layout, place
+from handschlag.evidence.audio import Samples, blocks, write
+from handschlag.evidence.check import check_export
 from handschlag.sealing.keys import WorkshopKey
 from handschlag.sealing.open import Opened, open_recording
 from handschlag.sealing.trust import Trust, read_trust
@@ -54,7 +61,13 @@ def verify(
     ledger: Annotated[Path | None, typer.Option("--ledger", help="The box's ledger. | Das Protokoll der Box.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a recording or a ledger with public keys. | Eine Aufnahme oder ein Protokoll prüfen."""
+    """Check a recording, ledger or export (folder, zip). | Aufnahme, Protokoll oder Beweisexport prüfen."""
+    if _is_export(path):
+        own = None if trust is None else read_trust(_bytes(trust, "a trust file"), str(trust))
+        with place.opened(path) as package:
+            verdict = check_export(package, own, FlacCodec().decode)
+        _tell(verdict, as_json=as_json)
+        raise typer.Exit(0 if verdict.ok else 1)
     folder = _folder(path)
     trusted = _trust(trust, folder)
     if _is_ledger(folder):
@@ -80,32 +93,76 @@ def open_(
     opened = open_recording(FolderFiles(folder), workshop, _trust(trust, folder))
     if out.suffix not in {".flac", ".wav"}:
         raise CannotRead(f"{out}: its name must end in .flac or .wav")
-    samples = audio(opened)
     out.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(out, samples, opened.head.sample_rate, subtype="PCM_16")
-    seconds = round(len(samples) / opened.head.sample_rate, 2)
-    report = {"out": str(out), "seconds": seconds, "channels": samples.shape[1], "details": opened.details}
+    samples = _write_audio(opened, out)
+    seconds = round(samples / opened.head.sample_rate, 2)
+    report = {"out": str(out), "seconds": seconds, "channels": opened.head.channels, "details": opened.details}
     opened.wipe()
     if as_json:
         print(json.dumps(report))
     else:
-        print(f"{out}: {seconds} s, {samples.shape[1]} legs (far, near) | Spuren (Anrufer, Werkstatt)")
+        print(f"{out}: {seconds} s, {opened.head.channels} legs (far, near) | Spuren (Anrufer, Werkstatt)")
         if (said := sentences(opened.details)) is not None:
             print(" | ".join(said))
 
 
-def audio(opened: Opened) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
-    """All samples of a recording, (samples, channels) int16; gaps are silence."""
-    codec = FlacCodec()
-    parts: list[np.ndarray[tuple[int, ...], np.dtype[np.int16]]] = []
-    expected: int | None = None
-    for entry, flac in opened.clips():
-        samples, _rate = codec.decode(flac)
-        if expected is not None and entry.first_sample > expected:
-            parts.append(np.zeros((entry.first_sample - expected, samples.shape[1]), np.int16))
-        parts.append(samples)
-        expected = entry.first_sample + len(samples)
+def export(  # noqa: PLR0917 - typer gives them by name
+    path: Place,
+    key: Annotated[Path, typer.Option("--key", help="The owner's key file (or a workshop's: unsigned). | Schlüssel.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The new folder; the zip gets its name. | Neuer Ordner.")],
+    trust: TrustFile = None,
+    ledger: Annotated[Path | None, typer.Option("--ledger", help="The box's ledger. | Das Protokoll der Box.")] = None,
+    text: Annotated[
+        list[Path] | None, typer.Option("--text", help="Text of an announcement of your own. | Ansagetext.")
+    ] = None,
+    stamp: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--timestamp", help="RFC 3161 response and the authority's certificates. | Zeitstempel."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a recording away as evidence: folder and zip. | Eine Aufnahme als Beweis herausgeben."""
+    from handschlag.cli.export import export_recording  # noqa: PLC0415 - `verify` needs neither prompts nor PDF
+
+    folder = _folder(path)
+    beside = FolderFiles(_folder(ledger)) if ledger is not None else None
+    made = export_recording(
+        FolderFiles(folder),
+        beside,
+        _trust(trust, folder),
+        key=(_bytes(key, "a key file"), str(key)),
+        texts=[_bytes(each, "an announcement's text") for each in text or ()],
+        stamp=None if stamp is None else (_bytes(stamp[0], "a time-stamp"), _bytes(stamp[1], "certificates")),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        out=out,
+    )
+    if as_json:
+        print(json.dumps({"out": str(out), **made}))
+        return
+    print(f"{out}, {made['zip']}: {made['seconds']} s")
+    print("signed by the owner | vom Inhaber unterschrieben" if made["signed"] else "NOT signed | NICHT unterschrieben")
+    if beside is None:
+        print("no ledger extract; name the ledger with --ledger | ohne Protokollauszug; --ledger nennt das Protokoll")
+    print("in clear: keep it as safe as the recording | im Klartext: so sicher aufbewahren wie die Aufnahme")
+
+
+def audio(opened: Opened) -> Samples:
+    """All samples of a recording as one array, (samples, channels) int16; gaps are silence."""
+    parts = list(blocks(opened, FlacCodec().decode))
     return np.concatenate(parts) if parts else np.zeros((0, opened.head.channels), np.int16)
+
+
+def _write_audio(opened: Opened, out: Path) -> int:
+    """The whole recording as a new file, which is gone again if it does not become whole."""
+    part = out.with_name(f".{out.name}.part")
+    try:
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w+b") as file:
+            samples = write(opened, FlacCodec().decode, file, kind=out.suffix[1:].upper())
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    return samples
 
 
 def _tell(verdict: Verdict, *, as_json: bool) -> None:
@@ -117,9 +174,13 @@ def _tell(verdict: Verdict, *, as_json: bool) -> None:
     print("OK" if verdict.ok else f"WRONG | FALSCH: {verdict.wrong}")
 
 
+def _is_export(path: Path) -> bool:
+    return path.is_file() or (path / layout.SUMS).exists() or (path / layout.VCON).exists()
+
+
 def _folder(path: Path) -> Path:
     if not path.is_dir():
-        raise CannotRead(f"{path}: is no folder; allowed is a recording's or a ledger's folder")
+        raise CannotRead(f"{path}: is no folder; allowed is a recording's or a ledger's folder, or an export")
     return path
 
 

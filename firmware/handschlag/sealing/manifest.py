@@ -174,8 +174,9 @@ def merge_gaps(*several: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ..
 class Consent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """On what the recording rests, without anything personal.
 
-    `ledger_seq` is the entry that made it valid: `granted` for a key, `confirmed` for a spoken yes. `mark_s` is the
-    announcement's mark in seconds from its beginning, `leg` whose key it was; both are empty for a spoken yes.
+    `ledger_seq` is the entry that made it valid: `granted` for a key, `confirmed` for a spoken yes. `mark_s` is
+    how many seconds after the announcement's mark the key began, `leg` whose key it was; both are empty for a spoken
+    yes.
     """
 
     way: Annotated[str, Meta(pattern=r"\A(key|oral)\Z")]

@@ -22,7 +22,7 @@ from handschlag.sealing import jws
 from handschlag.sealing.encoding import MAX_FILE_BYTES, sha256_hex
 from handschlag.sealing.errors import BadFile, Destroyed, SealingError, Tampered, Untrusted
 from handschlag.sealing.keys import WrappedKey
-from handschlag.sealing.ledger import GENESIS, LedgerPosition, Value, read_head, read_lines, walk
+from handschlag.sealing.ledger import GENESIS, LedgerHead, LedgerPosition, Value, read_head, read_lines, walk
 from handschlag.sealing.manifest import (
     CLIPS_PER_LIST,
     HEAD,
@@ -112,15 +112,20 @@ def verify_recording(
     trust: Trust,
     *,
     ledger: Files | None = None,
+    ledger_start: LedgerPosition = GENESIS,
     box: str | None = None,
     recording: str | None = None,
 ) -> Verdict:
-    """Check one recording; `box` and `recording` are what it is expected to be, where that is known."""
+    """Check one recording; `box` and `recording` are what it is expected to be, where that is known.
+
+    `ledger_start` is the position before the first line, where `ledger` is an extract.
+    """
     checked: dict[str, str] = {}
     try:
         found = check_recording(files, trust, checked, box=box, recording=recording)
         if ledger is not None:
-            _check_against_ledger(ledger, trust, found, sha256_hex(_read(files, MANIFEST)), checked)
+            manifest_hash = sha256_hex(_read(files, MANIFEST))
+            _check_against_ledger(ledger, trust, found, manifest_hash, checked, start=ledger_start)
     except SealingError as error:
         return Verdict(ok=False, checked=checked, wrong=str(error))
     return Verdict(ok=True, checked=checked)
@@ -416,32 +421,46 @@ def _fold_ledger(
 def _lines(ledger: Files | Iterable[bytes]) -> Iterable[bytes]:
     if not isinstance(ledger, Files):
         return ledger
-    months = sorted(name for name in ledger.names() if _MONTH.fullmatch(name))
-    return (line for name in months for line in read_lines(ledger.read(name), name))
+    return (line for name in ledger_months(ledger) for line in read_lines(ledger.read(name), name))
+
+
+def ledger_months(ledger: Files) -> list[str]:
+    """The names of a ledger's files of lines, in order."""
+    return sorted(name for name in ledger.names() if _MONTH.fullmatch(name))
+
+
+def ledger_heads(ledger: Files, trust: Trust, box: str | None = None) -> dict[str, LedgerHead]:
+    """The signed heads in a ledger's folder by name; raises BadFile for foreign files, Tampered, Untrusted."""
+    heads: dict[str, LedgerHead] = {}
+    for name in ledger.names():
+        if _LEDGER_HEAD.fullmatch(name):
+            heads[name] = read_head(_read(ledger, name), trust.keys("boxes"), name)
+            if box is not None and heads[name].box != box:
+                raise Untrusted(f"{name}: is of box {heads[name].box}, expected box {box}")
+        elif not _MONTH.fullmatch(name):
+            raise BadFile(f"{name[:80]!r}: a foreign file, no part of a ledger")
+    return heads
 
 
 def _signed_heads(ledger: Files | Iterable[bytes], trust: Trust, box: str | None) -> list[_Claim]:
-    claims: list[_Claim] = []
     if not isinstance(ledger, Files):
-        return claims
-    for name in ledger.names():
-        if _LEDGER_HEAD.fullmatch(name):
-            head = read_head(_read(ledger, name), trust.keys("boxes"), name)
-            if box is not None and head.box != box:
-                raise Untrusted(f"{name}: is of box {head.box}, expected box {box}")
-            claims.append(_Claim(name, head.position))
-        elif not _MONTH.fullmatch(name):
-            raise BadFile(f"{name[:80]!r}: a foreign file, no part of a ledger")
-    return claims
+        return []
+    return [_Claim(name, head.position) for name, head in ledger_heads(ledger, trust, box).items()]
 
 
 def _check_against_ledger(
-    ledger: Files, trust: Trust, found: CheckedRecording, manifest_hash: str, checked: dict[str, str]
+    ledger: Files,
+    trust: Trust,
+    found: CheckedRecording,
+    manifest_hash: str,
+    checked: dict[str, str],
+    *,
+    start: LedgerPosition,
 ) -> None:
     manifest = found.manifest
     story = _Story(manifest.recording)
     claims = [_Claim(MANIFEST, manifest.ledger)]
-    _fold_ledger(ledger, trust, claims, checked, box=manifest.box, story=story)
+    _fold_ledger(ledger, trust, claims, checked, box=manifest.box, start=start, story=story)
     for consent in manifest.consent:
         _check_consent(consent, found.head, story)
     for seq, entry in story.of_kind("closed"):
