@@ -213,7 +213,9 @@ def match(w: World, r: Random) -> None:
 
 def clock(w: World, r: Random) -> None:
     """The clock jumps, or cannot be trusted any more, or can again."""
-    w.adapters.wall_offset = 1.7e9 + r.choice((0.0, 0.0, 3600.0, 8 * 3600.0, 16 * 3600.0, 5 * 86400.0, -1e9))
+    w.adapters.wall_offset = 1.7e9 + r.choice(
+        (0.0, 0.0, 3600.0, 8 * 3600.0, 16 * 3600.0, 5 * 86400.0, 15 * 86400.0, -1e9)
+    )
     w.adapters.synced = r.random() < 0.7
     w.adapters.utc_offset_s = r.choice((0.0, 3600.0, 7200.0))
 
@@ -227,7 +229,8 @@ FAULTS: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("ledger_ok", (True, True, False)),
     ("disk_s", (0.005, 0.5, 4.0)),
     ("destroys", (True, False)),
-    ("free_bytes", (-1, 1 << 40, 1 << 40)),
+    ("free_bytes", (-1, 1 << 30, 1 << 40, 1 << 40)),
+    ("keep_s", (None, 2.0, 20.0)),
     ("match_s", (None, 0.2, 3.0)),
 )
 
@@ -414,6 +417,21 @@ def yes_then_restart(w: World, r: Random) -> None:
     w.wait(0.5)
 
 
+def yes_then_its_end(w: World, r: Random) -> None:
+    """Recorded and receipted; then the disk fills, or its time is over, or the archive has had it for long."""
+    w.adapters.keep_s = r.choice((5.0, 40.0, 30 * 86400.0))
+    yes_by_key(w, r)
+    w.hang_up()
+    w.feed(ev.Connected(w.now))
+    w.wait(r.choice((0.1, 6.0)))
+    if r.random() < 0.4:
+        w.adapters.free_bytes = 1 << 30
+    elif r.random() < 0.7:
+        w.adapters.wall_offset += 15 * 86400.0
+    w.wait(r.choice((2.0, 6.0)))
+    w.adapters.free_bytes = 1 << 40
+
+
 def answer(w: World, r: Random) -> None:
     """Asked, and answered some time after the announcement began: before the mark, in the window, after it."""
     _lift_first(w)
@@ -515,6 +533,7 @@ def flash_in_the_recording(w: World, r: Random) -> None:
 
 OPENINGS: tuple[Act, ...] = (yes_by_key, spoken_yes, confirmed_yes, lift, incoming, outgoing, dial, pause)
 TURNS: tuple[Act, ...] = (
+    *(yes_then_its_end, yes_then_its_end),
     *(answer, answer, answer, yes_taken_back, yes_taken_back, yes_then_held, yes_then_restart, early_hang_up),
     *(hasty_confirmation, one_sided_question, silent_tap, hold_over_the_hang_up, slow_ledger, hold, press_shortly),
     *(flash_in_the_recording, confirmed_yes, yes_by_key, next_call_at_once, flash, reboot, hang_up, lift),

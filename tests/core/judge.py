@@ -14,6 +14,7 @@ from handschlag.core.effects import RecLamp
 from handschlag.core.events import Leg, TapAudio
 from handschlag.core.policy import AskWhen, Policy
 from tests.core.judge_duty import Duty
+from tests.core.judge_keeping import KeepingJudge
 from tests.core.world import POLICY, Entry
 
 EPS = 0.002
@@ -159,6 +160,7 @@ class Judge:
         self.policy = self.policies[0]
         self.boots = 0
         self.duty = Duty()
+        self.keeping = KeepingJudge()
         self.audio = False
         self.space = False
         self.disk_failed_at = -1e9
@@ -198,10 +200,12 @@ class Judge:
         """Judge a whole trace."""
         for entry in trace:
             self.now = entry.event.at
+            self.keeping.event(entry.event)
             must_stop = self._event(entry.event)
             for effect in entry.effects:
                 self._effect(effect, entry)
             self._after(entry, must_stop)
+        self.tally |= self.keeping.tally
         return self
 
     def count(self, what: str) -> None:
@@ -553,6 +557,7 @@ class Judge:
         here = self.line.identity()
         for value in effect.fields.values():
             assert value not in self.numbers, "a number in the ledger"
+        self.keeping.record(effect, idle=not self.line.known(self.now) or not (self.line.off_hook or self.line.ring))
         match effect.kind:
             case "granted":
                 self._granted(effect, entry, name)
@@ -588,6 +593,9 @@ class Judge:
             case "closed":
                 assert recording.closed, "`closed` is written when the manifest is durable"
                 recording.closed_ticket = effect.ticket
+            case "purged" | "expired":
+                assert recording.closed, "led out before its manifest was durable"
+                recording.ended_ticket = effect.ticket
             case "withdrawn" | "destroyed":
                 late = recording.gone or isinstance(entry.event, ev.DiskFailed) or not recording.captured
                 assert late, "restricting is written down afterwards"
@@ -732,6 +740,7 @@ class Judge:
                 recording.close_asked = True
                 self.count("closed")
             case do.DestroyRecording() if effect.recording in self.recordings:
+                self.keeping.destroy(effect.recording)
                 assert self.capturing != effect.recording, "destroyed while capturing"
                 self.recordings[effect.recording].destroyed = True
                 self.count("destroyed")

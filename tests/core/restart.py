@@ -57,6 +57,10 @@ def restart(
                 ended_seq=seq,
                 closed_in_ledger=name in folded.closed,
                 receipted=name in world.spool.receipts,
+                closed_at=world.spool.terms.get(name, (None, None))[0],
+                retain_until=world.spool.terms.get(name, (None, None))[1],
+                held=name in folded.held,
+                kept_for=folded.kept_for.get(name, ""),
             )
         )
     for name in sorted(world.spool.revokes):

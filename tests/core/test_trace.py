@@ -31,7 +31,8 @@ OFTEN: tuple[str, ...] = (
     "emergency",
 )
 OFTEN += ("asked", "keys sent", "restart", "held")
-SOMETIMES = ("restart while capturing", "interrupted", "excluded", "private", "asked by itself", "prompted")
+SOMETIMES: tuple[str, ...] = ("restart while capturing", "interrupted", "excluded", "private", "asked by itself", "prompted")
+SOMETIMES += ("purged", "expired")
 
 
 @settings(

@@ -76,6 +76,7 @@ class Adapters:
     utc_offset_s: float = 0.0
     gauges_every: int = 1  # answers every so manieth question only: cheaper worlds
     tap_talks: bool = True
+    keep_s: float | None = None  # for how long a manifest keeps its recording
     match_s: float | None = 0.2
     excluded: tuple[str, ...] = ()
 
@@ -99,6 +100,7 @@ class Spool:
     revokes: set[str] = field(default_factory=set)
     rows: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     receipts: set[str] = field(default_factory=set)
+    terms: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)  # closed at, retained until
 
 
 class World:
@@ -285,7 +287,11 @@ class World:
         names = [n for n in self.files.get(recording, ["head.json", "details.0"]) if n != "keys.json"]
         names += ["details.1", "keys.json", "clips.0.json", "manifest.jws"]
         self.files[recording] = names
-        self._later(self.adapters.disk_s, ev.RecordingClosed(0, recording, f"hash of {recording}", tuple(names)))
+        wall = self.adapters.wall_offset + self.now if self.adapters.synced else None
+        until = None if wall is None or self.adapters.keep_s is None else wall + self.adapters.keep_s
+        self.spool.terms[recording] = wall, until
+        closed = ev.RecordingClosed(0, recording, f"hash of {recording}", tuple(names), wall, until)
+        self._later(self.adapters.disk_s, closed)
 
     def _clip(self) -> None:
         if self.recording is not None:
@@ -324,7 +330,13 @@ class World:
             self._later(0.0, ev.DiskFailed(0, "ledger: no space"))
             return
         self.seq += 1
-        self._entries[effect.ticket] = {"seq": self.seq, "kind": effect.kind, "at": "", **effect.fields}
+        self._entries[effect.ticket] = {
+            "seq": self.seq,
+            "kind": effect.kind,
+            "at": "",
+            "clock": "unsynced",
+            **effect.fields,
+        }
         self._later(self.adapters.ledger_s, ev.EntryDurable(0, effect.ticket, self.seq, f"line {self.seq}"))
 
     def cut_power(self, policy: Policy | None = None, *, lucky: bool) -> None:

@@ -34,6 +34,7 @@ from handschlag.adapters.panel import GpioPanel
 from handschlag.adapters.registers import FileRegisters
 from handschlag.adapters.sources import SourcesLine
 from handschlag.adapters.spool import DiskSpool, Identity
+from handschlag.adapters.spool.terms import seconds
 from handschlag.adapters.tap import SerialTap
 from handschlag.adapters.uplink import MqttUplink, TlsFiles
 from handschlag.adapters.vox import VoxLine
@@ -335,6 +336,9 @@ def facts_of(folded: Folded, recording: str) -> LedgerFacts:
         ended_seq=ended_seq,
         closed=recording in folded.closed,
         consent=record,
+        receipted_at=seconds(folded.receipted.get(recording)),
+        held=recording in folded.held,
+        kept_for=folded.kept_for.get(recording, ""),
     )
 
 
@@ -345,7 +349,10 @@ def _identity(loaded: Loaded, trust: Trust) -> Identity:
         raise BadSetting(f"box.trust = {settings.box.trust!r}: names no workshop key to seal recordings for")
     kept_for = settings.consent.retention
 
-    def until(wall: float, _synced: bool) -> str:
+    def until(wall: float, synced: bool) -> str | None:
+        """Nothing is dated by a clock that nobody has set (P11)."""
+        if not synced:
+            return None
         return keep_until(kept_for, wall).isoformat(timespec="seconds").replace("+00:00", "Z")
 
     return Identity(

@@ -6,7 +6,8 @@ closed and the ledger has it, so that a withdrawal during the call leaves no wra
 Revocations go before everything. Nothing is ever given up: without a receipt the manifest is sent again, with
 full-jitter back-off; a recording that the archive refuses five times is set aside and blocks nobody.
 
-Only few recordings are `active` at a time; the rest waits in `queue`, by recording id, that is by age.
+Only few recordings are `active` at a time; the rest waits in `queue`, and gets its turn in the order in which it is
+due, at the same time by recording id, that is by age.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ from handschlag.core.events import (
     Stored,
     Woke,
 )
+from handschlag.core.shelf import Dues, Shelf
 
 IN_FLIGHT = 8
 WITHOUT_PROGRESS = 256
@@ -138,10 +140,12 @@ class DeliveryState:
     ticket: int = 1
     active: Mapping[str, Active] = field(default_factory=dict)
     held_back: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    queue: Mapping[str, Queued] = field(default_factory=dict)
+    queue: Shelf[Queued] = field(default_factory=Shelf)
+    dues: Dues = field(default_factory=Dues)  # of the queue: whose turn is next
+    waiting: Dues = field(default_factory=Dues)  # of the queue: who waits for longest
     revokes: Mapping[str, Revoke] = field(default_factory=dict)
     aside: frozenset[str] = frozenset()
-    hints: Mapping[str, RowFound] = field(default_factory=dict)
+    hints: Shelf[RowFound] = field(default_factory=Shelf)
     ledger_durable: int = 0
     ledger_acked: int = 0
     ledger_asked_at: float | None = None
@@ -155,7 +159,8 @@ def backlog(state: DeliveryState) -> int:
 
 def backlog_warning(state: DeliveryState, at: float) -> bool:
     """Whether something waits for too long, or was set aside."""
-    return bool(state.aside) or any(at - q.since > OLD_BACKLOG_S for q in state.queue.values())
+    oldest = state.waiting.first
+    return bool(state.aside) or (oldest is not None and at - oldest[0] > OLD_BACKLOG_S)
 
 
 class _Draft:
@@ -182,7 +187,17 @@ class _Draft:
         self.put(active=_with(self.state.active, recording, active))
 
     def put_queued(self, recording: str, queued: Queued | None) -> None:
-        self.put(queue=_with(self.state.queue, recording, queued))
+        state = self.state
+        if queued is None and recording not in state.queue:
+            return
+        queue, dues, waiting = state.queue.put(recording, queued), state.dues, state.waiting
+        if queued is not None:
+            dues, waiting = dues.put(queued.due_at, recording), waiting.put(queued.since, recording)
+        self.put(
+            queue=queue,
+            dues=dues.settled(lambda at, name: name in queue and queue[name].due_at == at),
+            waiting=waiting.settled(lambda at, name: name in queue and queue[name].since == at),
+        )
 
     def put_revoke(self, recording: str, revoke: Revoke | None) -> None:
         self.put(revokes=_with(self.state.revokes, recording, revoke))
@@ -243,10 +258,11 @@ def _send_some(d: _Draft, recording: str, room: int) -> int:
 
 def _take_from_queue(d: _Draft) -> None:
     busy = sum(1 for a in d.state.active.values() if a.stage not in {Stage.LIVE, Stage.CLOSING})
-    if busy >= ACTIVE_AT_MOST or not d.state.queue:
-        return
-    due = sorted(recording for recording, queued in d.state.queue.items() if queued.due_at <= d.at)
-    for recording in due[: ACTIVE_AT_MOST - busy]:
+    for _ in range(ACTIVE_AT_MOST - busy):
+        first = d.state.dues.first
+        if first is None or first[0] > d.at:
+            return
+        recording = first[1]
         queued = d.state.queue[recording]
         d.put_queued(recording, None)
         stage = Stage.SENDING if queued.manifest_only else Stage.LISTING
@@ -275,7 +291,8 @@ def _fill_ledger(d: _Draft) -> None:
 
 def _wake(d: _Draft) -> None:
     state = d.state
-    times = [q.due_at for q in state.queue.values()]
+    first = state.dues.first
+    times = [] if first is None else [first[0]]
     times += [r.due_at for r in state.revokes.values() if not r.in_flight]
     times += [a.hold_until for a in state.active.values() if a.hold_until > d.at]
     if state.ledger_asked_at is not None:
@@ -396,12 +413,12 @@ def _row_found(d: _Draft, e: RowFound) -> None:
     if e.recording == LEDGER_ROW:
         d.put(ledger_acked=e.attempts)
     else:
-        d.put(hints=_with(d.state.hints, e.recording, e))
+        d.put(hints=d.state.hints.put(e.recording, e))
 
 
 def _folder_found(d: _Draft, e: FolderFound) -> None:
     hint = d.state.hints.get(e.recording)
-    d.put(hints=_with(d.state.hints, e.recording, None))
+    d.put(hints=d.state.hints.put(e.recording, None))
     whole = e.has_keys and e.has_manifest and e.consented and not e.gone and not e.ended_by_ledger
     if not whole or e.receipted:
         return

@@ -296,11 +296,16 @@ class FileDurable(Event):
 
 @dataclass(frozen=True, slots=True)
 class RecordingClosed(Event):
-    """A recording's manifest is durable; `names` are all its files, the manifest last."""
+    """A recording's manifest is durable; `names` are all its files, the manifest last.
+
+    `closed_at` and `retain_until` are what the manifest says, in seconds since 1970; None: nothing to be trusted.
+    """
 
     recording: str
     manifest_hash: str
     names: tuple[str, ...]
+    closed_at: float | None = None
+    retain_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,7 +444,9 @@ class FolderFound(Event):
     """A recording's folder found at start, with what recovery must know to choose its rule.
 
     `boot` and `seizure` are of the tap, from the head. `ended_by_ledger` is the kind of the ledger entry that ended it
-    (withdrawn, destroyed, purged, expired, or "") and `ended_seq` its number.
+    (withdrawn, destroyed, purged, expired, erased, or "") and `ended_seq` its number. `closed_at` and `retain_until`
+    are the manifest's, `receipted_at` the trusted time of the ledger's `receipted`, all in seconds since 1970; `held`
+    and `kept_for` (a retention class, or "") are the owner's later word.
     """
 
     recording: str
@@ -454,6 +461,11 @@ class FolderFound(Event):
     ended_seq: int
     closed_in_ledger: bool
     receipted: bool
+    closed_at: float | None = None
+    retain_until: float | None = None
+    receipted_at: float | None = None
+    held: bool = False
+    kept_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

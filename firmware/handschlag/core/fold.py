@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from handschlag.core.staff import StaffConsent
@@ -25,6 +25,15 @@ class Consent:
     confirmed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OwnerWord:
+    """The owner's newest message: its counter, which the next must exceed, its id, and what came of it."""
+
+    counter: int = 0
+    id: str = ""
+    outcome: str = ""
+
+
 @dataclass(slots=True)
 class Folded:
     """The ledger's word on private mode, on disproved bench results and on every recording that it names."""
@@ -35,7 +44,10 @@ class Folded:
     consents: dict[str, Consent] = field(default_factory=dict)
     ended: dict[str, tuple[str, int]] = field(default_factory=dict)
     closed: dict[str, str] = field(default_factory=dict)
-    receipted: set[str] = field(default_factory=set)
+    receipted: dict[str, str] = field(default_factory=dict)  # when, by a synced clock, or ""
+    held: set[str] = field(default_factory=set)
+    kept_for: dict[str, str] = field(default_factory=dict)
+    owner: OwnerWord = field(default_factory=OwnerWord)
 
     def consented(self, recording: str) -> bool:
         """Whether the ledger has the yes that keeping this recording needs."""
@@ -47,8 +59,6 @@ def fold(entries: Iterable[Mapping[str, Any]]) -> Folded:
     """Read the ledger from its beginning."""
     folded = Folded()
     for entry in entries:
-        recording = str(entry.get("recording", ""))
-        seq = int(entry["seq"])
         match entry["kind"]:
             case "private":
                 folded.private = bool(entry["on"])
@@ -56,30 +66,59 @@ def fold(entries: Iterable[Mapping[str, Any]]) -> Folded:
                 folded.doubted.add((str(entry["tap"]), str(entry["bench"])))
             case "staff":
                 _fold_staff(folded.staff, entry)
-            case "granted":
-                folded.consents[recording] = Consent(
-                    way=str(entry["way"]),
-                    at=str(entry["at"]),
-                    seq=seq,
-                    text_version=str(entry["text_version"]),
-                    text_hash=str(entry["text_hash"]),
-                    leg=str(entry["leg"]),
-                    confirmed=entry["way"] == "key",
-                )
-            case "confirmed" if recording in folded.consents:
-                granted = folded.consents[recording]
-                folded.consents[recording] = Consent(
-                    granted.way, granted.at, seq, granted.text_version, granted.text_hash, granted.leg, confirmed=True
-                )
-            case kind if kind in ENDINGS and recording:
-                folded.ended[recording] = (str(kind), seq)
-            case "closed":
-                folded.closed[recording] = str(entry["manifest"])
-            case "receipted":
-                folded.receipted.add(recording)
+            case "command":
+                _fold_command(folded, entry)
+            case kind if "recording" in entry:
+                _fold_recording(folded, str(kind), str(entry["recording"]), entry)
             case _:
                 pass
     return folded
+
+
+def _fold_recording(folded: Folded, kind: str, recording: str, entry: Mapping[str, Any]) -> None:
+    seq = int(entry["seq"])
+    match kind:
+        case "granted":
+            folded.consents[recording] = Consent(
+                way=str(entry["way"]),
+                at=str(entry["at"]),
+                seq=seq,
+                text_version=str(entry["text_version"]),
+                text_hash=str(entry["text_hash"]),
+                leg=str(entry["leg"]),
+                confirmed=entry["way"] == "key",
+            )
+        case "confirmed" if recording in folded.consents:
+            granted = folded.consents[recording]
+            folded.consents[recording] = replace(granted, seq=seq, confirmed=True)
+        case _ if kind in ENDINGS and recording:
+            folded.ended[recording] = (kind, seq)
+        case "closed":
+            folded.closed[recording] = str(entry["manifest"])
+        case "receipted":
+            folded.receipted[recording] = str(entry["at"]) if entry["clock"] == "synced" else ""
+        case _:
+            pass
+
+
+def _fold_command(folded: Folded, entry: Mapping[str, Any]) -> None:
+    if entry.get("by") != "owner":
+        return
+    folded.owner = OwnerWord(int(entry["counter"]), str(entry["id"]), str(entry["outcome"]))
+    if entry["outcome"] != "done":
+        return
+    recording = str(entry.get("recording", ""))
+    match entry["name"]:
+        case "erase":
+            folded.ended[recording] = ("erased", int(entry["seq"]))
+        case "hold":
+            folded.held.add(recording)
+        case "release":
+            folded.held.discard(recording)
+        case "class":
+            folded.kept_for[recording] = str(entry["kept_for"])
+        case _:
+            pass
 
 
 def _fold_staff(staff: dict[int, StaffConsent], entry: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from handschlag.core.effects import Caller, Evidence
 from handschlag.core.events import TapAudio
 from handschlag.core.policy import AskWhen, Policy
+from handschlag.core.shelf import Dues, Shelf
 from handschlag.core.staff import StaffConsent
 
 
@@ -191,6 +192,42 @@ class Destroying:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """A closed recording on this box. Times are wall seconds since 1970; None: not known, or not to be trusted."""
+
+    closed_at: float | None
+    retain_until: float | None
+    receipted: bool = False
+    receipted_at: float | None = None
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A recording on its way out by rule or by the owner's word; `seq` once its ledger entry is durable."""
+
+    recording: str
+    kind: str
+    ticket: int
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What is kept. `dues` are the ends by the wall clock, `by_age` the receipted ones, oldest first.
+
+    `undated` have a receipt that no trusted time belongs to; `erasing` wait for their turn, `leaving` has it.
+    """
+
+    closed: Shelf[Closed] = field(default_factory=Shelf)
+    dues: Dues = field(default_factory=Dues)
+    by_age: Dues = field(default_factory=Dues)
+    undated: tuple[str, ...] = ()
+    erasing: tuple[Leaving, ...] = ()
+    leaving: Leaving | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class People:
     """The staff register by number: `register` is what the ledger has, `waiting` (by ticket) is on its way there."""
 
@@ -219,6 +256,7 @@ class CallState:
     clock_synced: bool = False
     utc_offset_s: float = 0.0
     people: People = field(default_factory=People)
+    keeping: Keeping = field(default_factory=Keeping)
     ask_when: AskWhen = AskWhen.BUTTON
     line: Line = field(default_factory=Line)
     sounds_off_hook: bool | None = None  # while the line is unknown; nothing is decided by it

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handschlag.core import button, caller, consent, line, number, people, question, recovery, voice
+from handschlag.core import button, caller, consent, keeping, line, number, people, question, recovery, voice
 from handschlag.core.draft import Draft
 from handschlag.core.effects import Effect, Ping, ReadGauges
 from handschlag.core.events import (
@@ -103,6 +103,7 @@ def _clock_told(d: Draft, e: ClockTold) -> None:
         d.record("clock", synced=e.synced)
     d.put(wall_offset=e.wall - e.at, utc_offset_s=e.utc_offset_s)
     people.look(d)
+    keeping.clock_told(d)
 
 
 def _number_matched(d: Draft, e: NumberMatched) -> None:
@@ -119,6 +120,7 @@ def _space_told(d: Draft, e: SpaceTold) -> None:
         d.put(disk_failed_at=None)
     if e.free_bytes <= 0:
         consent.end_take(d, "space")
+    keeping.space_told(d)
 
 
 def _line_deadline(d: Draft) -> None:
@@ -294,10 +296,20 @@ def _button(d: Draft, e: ButtonMoved) -> None:
 def _entry_durable(d: Draft, e: EntryDurable) -> None:
     consent.entry_durable(d, e)
     people.entry_durable(d, e)
+    keeping.entry_durable(d, e)
 
 
 def _gone(d: Draft, e: RecordingGone) -> None:
     consent.recording_gone(d, e)
+    keeping.gone(d, e.recording)
+
+
+def _closed(d: Draft, e: RecordingClosed) -> None:
+    keeping.closed_now(d, e)
+
+
+def _receipted(d: Draft, e: ReceiptDurable) -> None:
+    keeping.receipted(d, e.recording)
 
 
 def _disk_failed(d: Draft, e: DiskFailed) -> None:
@@ -314,6 +326,7 @@ def _disk_failed(d: Draft, e: DiskFailed) -> None:
 
 def _folder_found(d: Draft, e: FolderFound) -> None:
     recovery.recover(d, e)
+    keeping.found(d, e)
 
 
 DELIVERY = Ignore("the delivery machine's business")
@@ -354,9 +367,9 @@ _EVERY: dict[type[Event], Cell] = {
     DiskFailed: _disk_failed,
     FolderFound: _folder_found,
     FileDurable: DELIVERY,
-    RecordingClosed: DELIVERY,
+    RecordingClosed: _closed,
     RevokeDurable: DELIVERY,
-    ReceiptDurable: DELIVERY,
+    ReceiptDurable: _receipted,
     FilesListed: DELIVERY,
     RevokeFound: DELIVERY,
     RowFound: DELIVERY,

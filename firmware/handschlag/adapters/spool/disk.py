@@ -30,6 +30,7 @@ from handschlag.adapters.spool.closing import (
 from handschlag.adapters.spool.folders import Folders
 from handschlag.adapters.spool.jobs import Jobs
 from handschlag.adapters.spool.names import in_sending_order, is_file
+from handschlag.adapters.spool.terms import Terms, terms_of
 from handschlag.core.events import (
     DiskFailed,
     FileDurable,
@@ -311,7 +312,17 @@ class DiskSpool:
             return running.waiting[0] if running.waiting else None
 
     def _closed(self, recording: str, manifest: bytes, names: tuple[str, ...]) -> None:
-        self._post(RecordingClosed(self._clock.mono(), recording, sha256_hex(manifest), in_sending_order(names)))
+        terms = terms_of(manifest)
+        self._post(
+            RecordingClosed(
+                self._clock.mono(),
+                recording,
+                sha256_hex(manifest),
+                in_sending_order(names),
+                closed_at=terms.closed_at,
+                retain_until=terms.retain_until,
+            )
+        )
 
     def _destroy(self, recording: str) -> None:
         self._folders.take_away(recording)
@@ -380,8 +391,8 @@ class DiskSpool:
         if not gone:
             self._folders.settle(recording)
         boot, seizure = _whose(folder / HEAD)
-        manifest = folder / MANIFEST
-        has_manifest = manifest.exists()
+        manifest = _bytes(folder / MANIFEST)
+        terms = terms_of(manifest) if manifest is not None else Terms()
         facts = self._facts(recording)
         post(
             FolderFound(
@@ -391,15 +402,27 @@ class DiskSpool:
                 seizure=seizure,
                 gone=gone,
                 has_keys=(folder / KEYS).exists(),
-                has_manifest=has_manifest,
-                manifest_hash=sha256_hex(manifest.read_bytes()) if has_manifest else "",
+                has_manifest=manifest is not None,
+                manifest_hash=sha256_hex(manifest) if manifest is not None else "",
                 consented=facts.consented,
                 ended_by_ledger=facts.ended,
                 ended_seq=facts.ended_seq,
                 closed_in_ledger=facts.closed,
                 receipted=(folder / RECEIPT).exists(),
+                closed_at=terms.closed_at,
+                retain_until=terms.retain_until,
+                receipted_at=facts.receipted_at,
+                held=facts.held,
+                kept_for=facts.kept_for,
             )
         )
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _whose(head: Path) -> tuple[str, int]:

@@ -1,0 +1,40 @@
+"""What a recording's manifest says of its keeping: when it was closed, until when it is kept, where the ledger stood.
+
+Read from the box's own disk, so its signature is not asked for here; who relies on the ledger's position asks
+(`signed`). A manifest that cannot be read sets no terms: it expires nowhere, and is found when it is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from handschlag.sealing.errors import SealingError
+from handschlag.sealing.ledger import GENESIS, LedgerPosition
+from handschlag.sealing.manifest import peek_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Times in seconds since 1970; None where there is none, or none to be trusted (P11)."""
+
+    closed_at: float | None = None
+    retain_until: float | None = None
+    ledger: LedgerPosition = GENESIS
+
+
+def terms_of(manifest: bytes) -> Terms:
+    """The terms of a manifest.jws."""
+    try:
+        said = peek_manifest(manifest)
+    except SealingError:
+        return Terms()
+    return Terms(seconds(said.closed_at) if said.clock == "synced" else None, seconds(said.retain_until), said.ledger)
+
+
+def seconds(time: str | None) -> float | None:
+    """A time as it is written down, in seconds since 1970; None for one that no calendar has."""
+    try:
+        return None if not time else datetime.fromisoformat(time).timestamp()
+    except ValueError:
+        return None
