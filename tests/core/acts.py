@@ -533,7 +533,7 @@ def flash_in_the_recording(w: World, r: Random) -> None:
 
 OPENINGS: tuple[Act, ...] = (yes_by_key, spoken_yes, confirmed_yes, lift, incoming, outgoing, dial, pause)
 TURNS: tuple[Act, ...] = (
-    *(yes_then_its_end, yes_then_its_end),
+    *(yes_then_its_end, answer),
     *(answer, answer, answer, yes_taken_back, yes_taken_back, yes_then_held, yes_then_restart, early_hang_up),
     *(hasty_confirmation, one_sided_question, silent_tap, hold_over_the_hang_up, slow_ledger, hold, press_shortly),
     *(flash_in_the_recording, confirmed_yes, yes_by_key, next_call_at_once, flash, reboot, hang_up, lift),

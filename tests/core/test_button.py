@@ -187,3 +187,19 @@ def test_a_stuck_button_warns_until_it_is_free() -> None:
     world.edge(down=False)
     world.wait(1.0)
     assert world.lamps().status is StatusLamp.READY_ALONE
+
+
+def test_a_refusal_by_the_staff_outlives_a_flash_whatever_barred_the_call_before() -> None:
+    """A busy tone, the held button, a flash, and a press: this call is not asked any more."""
+    world = World().start()
+    world.lift()
+    world.wait(2.0)
+    world.tone("busy", 4, final=True)
+    world.press(2.2)
+    world.wait(1.0)
+    world.feed(ev.Flashed(world.now, 120))
+    world.wait(2.0)
+    world.press()
+    world.wait(1.0)
+    assert [r.fields["why"] for r in world.records("refused")] == ["staff"]
+    assert world.did(do.Play) == []

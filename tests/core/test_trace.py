@@ -31,8 +31,8 @@ OFTEN: tuple[str, ...] = (
     "emergency",
 )
 OFTEN += ("asked", "keys sent", "restart", "held")
-SOMETIMES: tuple[str, ...] = ("restart while capturing", "interrupted", "excluded", "private", "asked by itself", "prompted")
-SOMETIMES += ("purged", "expired")
+SOMETIMES: tuple[str, ...] = ("restart while capturing", "interrupted", "excluded", "private", "asked by itself")
+SOMETIMES += ("prompted", "purged", "expired")
 
 
 @settings(

@@ -24,7 +24,7 @@ from handschlag.core.draft import Draft
 from handschlag.core.events import ButtonMoved
 from handschlag.core.policy import Way
 from handschlag.core.readiness import way_to_ask
-from handschlag.core.state import IN_CALL, Bar, Phase
+from handschlag.core.state import IN_CALL, LIFTED_BY_FLASH, Bar, Phase
 from handschlag.core.voice import say
 
 DEBOUNCE_S = 0.025
@@ -153,7 +153,7 @@ def _refuse(d: Draft) -> None:
         case Phase.ASKING:
             question.cancel(d, "staff", Bar.STAFF)
         case _:
-            if d.call.bar is None:
+            if d.call.bar in LIFTED_BY_FLASH:  # a refusal by the staff outlives it
                 d.record("refused", why="staff", seizure=d.call.seizure.number)
                 _bar(d, "recorded" if recordings_of(d, d.call.seizure) else "refused")
 

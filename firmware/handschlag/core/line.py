@@ -27,12 +27,11 @@ from handschlag.core.events import (
 )
 from handschlag.core.fold import DIRECTION_FAULT
 from handschlag.core.readiness import asks_by_itself, direction_doubted, proven_leg
-from handschlag.core.state import CAPTURING, IN_CALL, Bar, Call, Line, Phase, Seizure
+from handschlag.core.state import CAPTURING, IN_CALL, LIFTED_BY_FLASH, Bar, Call, Line, Phase, Seizure
 from handschlag.core.voice import hush
 
 RING_TO_ANSWER_S = 8.0  # longest pause between two rings (5 s and some) before an answer no longer belongs to them
 BUSY_CYCLES = 4
-LIFTED_BY_FLASH = frozenset({None, Bar.REFUSED, Bar.ENDED})  # was about a party who may not be there any more
 
 
 def hello(d: Draft, e: TapHello) -> None:

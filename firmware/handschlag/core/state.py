@@ -49,6 +49,10 @@ class Bar(StrEnum):
     UNSEEN = "unseen"  # its beginning was not seen: what was dialled, and whether it was asked, is not known
 
 
+LIFTED_BY_FLASH = frozenset({None, Bar.REFUSED, Bar.ENDED})
+"""Was about a party who may not be there any more after a flash."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seizure:
     """One continuous use of the line."""
