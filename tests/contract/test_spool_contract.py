@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from handschlag.adapters.spool import DiskSpool
+from handschlag.adapters.spool.terms import seconds
 from handschlag.adapters.worker import WorkerThread
 from handschlag.core.events import (
     DiskFailed,
@@ -117,7 +118,8 @@ def test_every_file_is_told_and_the_end_names_all_in_sending_order(stand: Stand)
     ]
     names = ("head.json", *clips, "details.0", "details.1", "keys.json", "clips.0.json", "manifest.jws")
     told = stand.of(RecordingClosed)[0]
-    assert told == RecordingClosed(5.0, ONE, sha256_hex(spool.read(ONE, "manifest.jws")), names)
+    manifest_hash = sha256_hex(spool.read(ONE, "manifest.jws"))
+    assert told == RecordingClosed(5.0, ONE, manifest_hash, names, seconds(builder.AT), seconds("2027-11-23T00:00:00Z"))
     for event in stand.of(FileDurable):
         assert event.size == len(spool.read(ONE, event.name))
     spool.list_files(ONE)

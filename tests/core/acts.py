@@ -438,7 +438,7 @@ def answer(w: World, r: Random) -> None:
     w.ask()
     w.wait(r.choice((1.0, 8.8, 8.95, 9.2, 13.0, 19.9, 20.05)))
     w.key(r.choice("1112"), r.choice(tuple(Leg)), r.choice((0.15, 0.15, 0.055, 0.06)))
-    w.wait(0.6)
+    w.wait(r.choice((0.6, 0.6, 12.0)))  # the prompt comes when the announcement is over
 
 
 def early_hang_up(w: World, r: Random) -> None:
