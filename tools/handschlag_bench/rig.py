@@ -112,6 +112,7 @@ class Rig:
     tap: SimTap
     wire: PtyTap
     sender: Sender
+    pulse: Pulse
     press: Callable[[bool], None]
 
     def wait(self, what: str, condition: Callable[[dict[str, Any]], bool], within_s: float = PATIENCE_S) -> None:
@@ -155,6 +156,17 @@ class Rig:
         self.tap.hang_up()
         self.wait("the recording is with the archive", lambda said: said["receipts"] > receipts)
 
+    def pull_plug(self) -> None:
+        """The sound card is gone, the box's side and the line's."""
+        self.pulse.stop()
+
+    def plug_in(self) -> None:
+        """It is back."""
+        self.pulse.start()
+        with contextlib.suppress(Exception):  # a stream on a dead server closes as it can
+            self.sender.close()
+        self.sender.start()
+
     def recordings(self) -> list[str]:
         """Names of what is in the spool."""
         return sorted(path.name for path in self.place.spool.iterdir())
@@ -184,7 +196,7 @@ def rig(folder: Path, module: str = "handschlag") -> Iterator[Rig]:
             pumping.start()
             sender.start()
             try:
-                yield Rig(place, box, tap, wire, sender, lambda down: panel.sendall(b"1" if down else b"0"))
+                yield Rig(place, box, tap, wire, sender, pulse, lambda down: panel.sendall(b"1" if down else b"0"))
             finally:
                 sender.close()
                 ends.set()
