@@ -14,6 +14,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -182,10 +183,11 @@ CASES = [case for case in product(TAPS, ENDED, PHASES) if TRIALS or case in SLIC
 
 def trial(shop: Workshop, fault: Fault, phase: str) -> None:
     """Bring a call so far, let the fault happen, and look at everything that must hold."""
+    shop.until(shop.is_ready, "ready")
+    old, ends = set(shop.recordings()), _ends(shop)
     shop.bring_to(phase)
     before = set(shop.recordings())
-    ends = len([entry for entry in shop.entries("call") if entry["at_end"]])
-    recording = max(before, default=None, key=lambda folder: folder.name) if phase == "recording" else None
+    recording = next(iter(before - old)) if phase == "recording" else None
     seized = shop.tap.off_hook
     if phase == "recording" and fault not in LATE:
         shop.sing(60.0)
@@ -200,7 +202,7 @@ def trial(shop: Workshop, fault: Fault, phase: str) -> None:
     shop.hang_up()
     shop.until(shop.is_ready, f"ready after {fault.__name__} while {phase}")
     if phase != "idle":
-        assert len([entry for entry in shop.entries("call") if entry["at_end"]]) > ends
+        shop.until(lambda: _ends(shop) > ends, "the call's end in the ledger")
     assert set(shop.recordings()) == before, "something was recorded after the fault"
     if recording is not None:
         _judge(shop, fault, recording)
@@ -209,8 +211,7 @@ def trial(shop: Workshop, fault: Fault, phase: str) -> None:
         assert not [entry for entry in shop.entries("granted") if entry["seq"] > _last_asked(shop)]
 
 
-def _judge(shop: Workshop, fault: Fault, recording: object) -> None:
-    folder = next(each for each in shop.recordings() if each == recording)
+def _judge(shop: Workshop, fault: Fault, folder: Path) -> None:
     ended, samples = shop.opened(folder)
     assert ended == ENDED[fault]
     assert len(samples) > (0 if fault is kill else 8000)
@@ -221,6 +222,10 @@ def _judge(shop: Workshop, fault: Fault, recording: object) -> None:
         assert sung < SILENT_DB
     kind = "interrupted" if fault is kill else "closed"
     shop.until(lambda: any(entry["recording"] == folder.name for entry in shop.entries(kind)), f"{kind} in the ledger")
+
+
+def _ends(shop: Workshop) -> int:
+    return len([entry for entry in shop.entries("call") if entry["at_end"]])
 
 
 def _last_asked(shop: Workshop) -> int:
