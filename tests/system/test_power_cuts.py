@@ -12,8 +12,8 @@ from handschlag_bench.crash.cuts import Judge, live_a_day
 
 
 def test_slice_of_all_cut_points_shows_nothing_wrong() -> None:
-    """Every 41st moment with all its survivals; `tools/bench crash --topic cuts --full` takes every one."""
-    tally = cuts.run(every=41)
+    """Every 61st moment with all its survivals; `tools/bench crash --topic cuts --full` takes every one."""
+    tally = cuts.run(every=61)
     assert tally.wrong == []
     assert tally.points > 60
     assert tally.restarts_cut > 15
@@ -24,7 +24,7 @@ def test_slice_of_all_cut_points_shows_nothing_wrong() -> None:
 def test_day_holds_what_the_cuts_are_for(tmp_path: Path) -> None:
     """The day has recordings that end in each way: a cut of a day without them would show nothing."""
     day = live_a_day(tmp_path)
-    assert {"withdrawn", "destroyed"} <= set(day.ended.values())
+    assert {"withdrawn", "destroyed", "purged", "expired"} <= set(day.ended.values())
     assert len(day.keyed_at) > 6
     assert set(day.ended) - set(day.keyed_at)
 

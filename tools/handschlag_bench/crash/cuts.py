@@ -102,9 +102,10 @@ def live_a_day(folder: Path) -> Day:
     notes = tuple((note.changes, note.event) for note in life.notes)
     keyed_at = {e.recording: at for at, e in notes if isinstance(e, FileDurable) and e.name == KEYS}
     leaving_at, gone_at = {}, {}
-    for recording in ended:
-        leaving_at[recording] = _first(changes, "rename", f"{recording}.gone", to=True)
-        gone_at[recording] = _first(changes, "fsync_dir", "spool", after=leaving_at[recording]) + 1
+    for recording, kind in ended.items():
+        renamed_at = _first(changes, "rename", f"{recording}.gone", to=True)
+        leaving_at[recording] = min(renamed_at, _written_down(changes, recording, kind))
+        gone_at[recording] = _first(changes, "fsync_dir", "spool", after=renamed_at) + 1
     return Day(
         str(folder),
         changes,
@@ -116,6 +117,16 @@ def live_a_day(folder: Path) -> Day:
         leaving_at,
         gone_at,
     )
+
+
+def _written_down(changes: tuple[Operation, ...], recording: str, kind: str) -> int:
+    """The change that brought a recording's end into the ledger."""
+    for number, change in enumerate(changes):
+        if change.kind == "append" and change.path.endswith(".jsonl"):
+            for line in change.data.splitlines():
+                if recording.encode() in line and f'"kind":"{kind}"'.encode() in line:
+                    return number
+    raise LookupError(f"{recording}: its end is in no ledger line")
 
 
 def _first(changes: tuple[Operation, ...], kind: str, name: str, *, to: bool = False, after: int = 0) -> int:

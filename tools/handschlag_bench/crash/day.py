@@ -30,8 +30,12 @@ def whole_day(folder: Path) -> Life:
         refused_while_recording,
         archive_away,
         disk_full,
+        fortnight,
+        long_call,
+        expires,
         clock_jumps,
         agreed,
+        withdrawn_by_key,
     ):
         call(life)
         life.run(2.0)
@@ -118,6 +122,35 @@ def disk_full(life: Life) -> None:
     life.run(1.0)
     _hang_up(life)
     life.run_until(lambda: cannot(life.app.state.call) == "", 120.0)
+
+
+def long_call(life: Life) -> None:
+    """More clips than one list of a short call has, some of them lost on the way to the archive."""
+    life.archive.losing |= {"000002.clip", "000005.clip"}
+    _lift(life)
+    _ask_and_agree(life)
+    life.run(21.0)
+    _hang_up(life)
+    life.run(3.0)
+
+
+def fortnight(life: Life) -> None:
+    """15 days later the box forgets what the archive has."""
+    life.clock.jumped_s = 15 * 86400.0
+    life.run(3.0)
+    life.clock.jumped_s = 0.0
+    life.run(1.0)
+
+
+def expires(life: Life) -> None:
+    """A recording that never reached the archive, and whose time is over 91 days later."""
+    life.uplink.go(online=False)
+    agreed(life)
+    life.clock.jumped_s = 91 * 86400.0
+    life.run(3.0)
+    life.clock.jumped_s = 0.0
+    life.uplink.go(online=True)
+    life.run(1.0)
 
 
 def clock_jumps(life: Life) -> None:

@@ -25,6 +25,7 @@ from handschlag.cli.box import facts_of
 from handschlag.core.events import Event, KeyHeard, Leg, SpeechBegan, SpeechEnded
 from handschlag.core.fold import fold
 from handschlag.core.policy import Policy, Way
+from handschlag.core.retention import Retention, keep_until
 from handschlag.core.staff import StaffConsent
 from handschlag.hearing import Ear
 from handschlag.ports import SOUND_RATE_HZ, Sound
@@ -154,8 +155,8 @@ class Life:
                 key=BOX_KEY,
                 recipients=(OWNER.workshop().public,),
                 firmware="0.1.0",
-                retention="order",
-                keep_until=lambda _wall, _synced: "2090-01-01T00:00:00Z",
+                retention=Retention.INQUIRY.value,
+                keep_until=_keep_until,
             ),
             files=self.files,
             worker=self._worker(),
@@ -286,6 +287,13 @@ def trust(archive: SimArchive) -> Trust:
         archive=archive.trust().archive,
         workshop=(TrustedRecipient.of(OWNER.workshop().public),),
     )
+
+
+def _keep_until(wall: float, synced: bool) -> str | None:  # noqa: FBT001 - as the spool asks
+    """90 days, on a clock that is synced."""
+    if not synced:
+        return None
+    return keep_until(Retention.INQUIRY, wall).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _sounds() -> Mapping[str, Sound]:
