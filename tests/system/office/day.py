@@ -5,18 +5,44 @@ Everything stands at a fraction of the day, so that an hour holds the same story
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
 from handschlag.core.policy import AskWhen, Way
 from handschlag.sim.world import Script
 from tests.system.office import calls
-from tests.system.office.box import PLENTY
 from tests.system.office.office import MIDNIGHT, Book, Employee, Office, Rule
 
 Happening = tuple[float, Callable[[Office], None]]
 FAULTS_SHARE = 0.25
+
+
+class _Log(logging.Handler):
+    def __init__(self, said: set[str]) -> None:
+        super().__init__(logging.DEBUG)
+        self._said = said
+        self._whole = logging.Formatter("%(name)s %(message)s")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line, without its time."""
+        self._said.add(self._whole.format(record))
+
+
+@contextlib.contextmanager
+def kept_log(said: set[str]) -> Iterator[None]:
+    """Everything that the box logs, however little it matters, goes into `said`."""
+    logger, handler = logging.getLogger("handschlag"), _Log(said)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 class Day:
@@ -34,6 +60,10 @@ class Day:
 
     def live(self, tell: Callable[[str], None] = lambda _line: None) -> Office:
         """Let it happen; gives the office, its box switched off in the end."""
+        with kept_log(self.office.truth.said):
+            return self._live(tell)
+
+    def _live(self, tell: Callable[[str], None]) -> Office:
         o = self.office
         o.never_record(calls.NEVER, calls.NEVER_INTERNATIONAL)
         o.switch_on()
@@ -107,19 +137,15 @@ class Day:
                 o.disk.cut_in = None
                 yield lambda: o.box is not None
             case "reboot":
-                o.fault("reboot")
-                o.tap.reboot(f"{self._random.getrandbits(32):08x}")
+                o.reboot_tap(f"{self._random.getrandbits(32):08x}")
             case "refuses":
-                o.fault("disk")
-                o.disk.refuses = True
+                o.refuse_writes(on=True)
                 yield back
-                o.disk.refuses = False
-                o.fault("disk")
+                o.refuse_writes(on=False)
             case "full":
-                o.fault("disk")
-                o.disk.free = -1
+                o.fill_disk(on=True)
                 yield back
-                o.disk.free = PLENTY
+                o.fill_disk(on=False)
             case "papers":
                 o.change_staff(_withdraw(1, o))
                 yield o.after(30.0)
@@ -157,8 +183,8 @@ class Day:
             (0.55, lambda o: o.change_staff(_agree(1))),
             (0.56, lambda o: o.change_rule(Rule(way=Way.ORAL))),
             (0.59, lambda o: o.change_rule(rota)),
-            (0.61, lambda o: self._full(o, free=-1)),
-            (0.62, lambda o: self._full(o, free=PLENTY)),
+            (0.61, lambda o: o.fill_disk(on=True)),
+            (0.62, lambda o: o.fill_disk(on=False)),
             (0.64, lambda o: o.change_rule(Rule(ask=AskWhen.ALWAYS))),
             (0.66, lambda o: o.change_staff(_damage(on=True))),
             (0.67, lambda o: o.change_staff(_damage(on=False))),
@@ -200,9 +226,6 @@ class Day:
         o.private = on
         o.run(0.5)
 
-    def _full(self, o: Office, *, free: int) -> None:
-        o.disk.free = free
-
     def _jump(self, o: Office, seconds: float, *, synced: bool) -> None:
         o.truth.count("clock")
         o.clock.jumped_s += seconds
@@ -210,7 +233,7 @@ class Day:
 
     def _settle(self, o: Office) -> None:
         """The day ends with everything mended, and time for what is still to be delivered."""
-        o.disk.free, o.disk.refuses, o.disk.cut_in = PLENTY, False, None
+        o.disk.cut_in = None
         o.idle(60)
         o.go_online(online=True)
         o.idle(max(120.0, self.hours * 3600 - o.clock.mono()))

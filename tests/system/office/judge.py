@@ -20,6 +20,7 @@ How off-hook periods are accounted for, as far as a ledger can know of them:
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -36,19 +37,19 @@ from handschlag.sealing.errors import SealingError
 from handschlag.sealing.open import open_recording
 from handschlag.sealing.verify import verify_ledger, verify_recording
 from tests.system.office.office import Office
-from tests.system.office.truth import Key, Period
+from tests.system.office.rules import NOT_KNOWN_S, consents, expected, taken_back
+from tests.system.office.truth import Period
 
 RATE = 8000
 SLACK_S = 0.05
 HEARD_S = 0.25
-"""A digit or a key is told this long after it ended, at the latest, and what sounds then has fallen silent."""
-STOPS_S = 0.2
-COVER_S = 1.6
-"""Registers and clock are read each second."""
-NOT_KNOWN_S = 8.0
-"""A tap introduces itself within this after the box has started, or the tap has come back."""
-WINDOW_S = 8.0
-MARK_SLACK_S = 0.06
+"""A digit is told this long after it ended, at the latest."""
+SEEN_S = 0.2
+BREAKS = ("box", "line", "audio", "disk refuses", "reboot")
+AUDIO_COUNTS_S = 0.6
+CLIP_LOST_S = 3.0
+CLEAR_AUDIO = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
+"""How every FLAC file begins."""
 CLASSES = ("withdrawn", "recorded", "refused", "failed", "private", "not-asked")
 
 
@@ -133,6 +134,7 @@ class Judge:
         for period in self.periods:
             self._accounted(period)
             self._promised(period)
+        self._alive()
         self._reconcile(report)
         self._personal()
         return self.verdict
@@ -187,12 +189,13 @@ class Judge:
         self.recorded.setdefault(period.number, set()).add(name.partition(".")[0])
         begins, ends = period.off_at + first / RATE, period.off_at + (first + len(clip)) / RATE
         windows = consents(period, self.office.mark_s)
-        inside = any(since - SLACK_S <= begins and ends <= until for since, until in windows)
+        inside = any(each.since - SLACK_S <= begins and ends <= each.until for each in windows)
         self.verdict.tally["samples"] += len(clip)
+        allowed = [(round(each.since - period.off_at, 2), round(each.until - period.off_at, 2)) for each in windows]
         self.verdict.check(
             inside,
             f"{name} clip {index}: {begins - period.off_at:.2f}-{ends - period.off_at:.2f} s of {_who(period)}: "
-            f"outside of a yes: {[(round(a - period.off_at, 2), round(b - period.off_at, 2)) for a, b in windows]}",
+            f"outside of a yes: {allowed}",
         )
 
     def _locate(self, clip: NDArray[np.int32]) -> tuple[Period, int] | None:
@@ -220,7 +223,8 @@ class Judge:
         sounding = sum(period.box_sound[max(0, first) :])
         self.verdict.tally["emergency calls"] += 1
         self.verdict.check(sounding == 0, f"{sounding} samples of the box on {_who(period)}")
-        self.verdict.check(not period.plays_after_emergency, f"PLAY on {_who(period)}")
+        plays = [at for at in period.plays if at > period.emergency_at + HEARD_S]
+        self.verdict.check(not plays, f"PLAY {len(plays)} times on {_who(period)}")
 
     # --- the ledger
 
@@ -256,19 +260,28 @@ class Judge:
             self.verdict.check(not self._could_be_seen(period), f"{_who(period)}: is not in the ledger")
             return
         self.verdict.tally["periods"] += 1
-        self.verdict.check(len(mine) == 1 or not period.clean, f"{_who(period)}: {len(mine)} times in the ledger")
+        again = period.broke("box", "line", "reboot")
+        self.verdict.check(len(mine) == 1 or again, f"{_who(period)}: {len(mine)} times in the ledger")
         for part in mine:
-            self.verdict.check(bool(part.outcome) or not period.clean, f"{_who(period)}: has no end in the ledger")
+            ended = bool(part.outcome) or period.broke("box")
+            self.verdict.check(ended, f"{_who(period)}: has no end in the ledger")
         for seizure in {part.seizure for part in mine}:
             self._comes_out(period, [part for part in mine if part.seizure == seizure])
 
     def _could_be_seen(self, period: Period) -> bool:
-        if period.line == "fritz" and not period.incoming and not period.dialled:
-            return False
-        if not period.clean or period.on_at - period.off_at < 0.2:
-            return False
-        started = max((began for _, began, _ in self.office.runs if began <= period.off_at), default=0.0)
-        return period.on_at - started > NOT_KNOWN_S
+        """Whether a box that knew its line was there for any of it."""
+        blind = [(-1e9, self.office.runs[0][1] + NOT_KNOWN_S)]
+        blind += [
+            (each.begun, each.ended + NOT_KNOWN_S) for each in self.office.truth.faults if each.what in {"box", "line"}
+        ]
+        if period.line == "fritz":
+            begins = period.off_at if period.incoming else min((at for at, _ in period.dialled), default=period.on_at)
+            return not any(begun <= period.on_at and ended >= begins for begun, ended in blind)
+        seen, at = 0.0, period.off_at
+        for begun, ended in sorted(blind):
+            seen += max(0.0, min(begun, period.on_at) - at)
+            at = max(at, ended)
+        return seen + max(0.0, period.on_at - at) > SEEN_S
 
     def _comes_out(self, period: Period, parts: list[Part]) -> None:
         """Whether what the ledger says of a call is what happened in it."""
@@ -279,9 +292,7 @@ class Judge:
         sounded = any(period.sounds)
         match end:
             case "recorded":
-                # hung up within the yes: a recording without a word
-                there = period.number in self.recorded or bool(self._granted(parts[0].seizure) & self.there)
-                self.verdict.check(there, f"{who}, but there is no recording")
+                self._is_there(period, parts, who)
             case "withdrawn":
                 self.verdict.check(sounded, f"{who}, but nothing was asked")
             case "refused":
@@ -290,15 +301,30 @@ class Judge:
             case "private":
                 self.verdict.check(period.private, f"{who}, but private mode was off")
             case "failed":
-                self.verdict.check(not period.clean, f"{who}, but nothing broke")
+                self.verdict.check(period.broke(*BREAKS), f"{who}, but nothing broke")
             case _:
                 barred = period.emergency_at is not None or period.excluded
                 unseen = any(part.bar == "unseen" for part in parts)
                 if not (barred or unseen):
-                    self.verdict.check(not asked or not period.clean, f"{who}, but it was asked")
+                    broke = period.broke("box", "line", "reboot")
+                    self.verdict.check(not asked or broke, f"{who}, but it was asked")
         if period.private and period.emergency_at is None:
-            self.verdict.check(end in {"private", "failed"} or not period.clean, f"{who}, in private mode")
+            broke = period.broke("box", "line", "reboot")
+            self.verdict.check(end in {"private", "failed"} or broke, f"{who}, in private mode")
             self.verdict.check(not sounded, f"{_who(period)}: the box was heard in private mode")
+
+    def _is_there(self, period: Period, parts: list[Part], who: str) -> None:
+        """A recording of it opens, and holds audio unless the yes lasted too short a time for any."""
+        windows = consents(period, self.office.mark_s)
+        self.verdict.check(bool(windows), f"{who}, but there was no yes")
+        if period.number in self.recorded:
+            return
+        there = bool(self._granted(parts[0].seizure) & self.there)
+        self.verdict.check(there, f"{who}, but there is no recording")
+        lost = CLIP_LOST_S if period.broke(*BREAKS) else AUDIO_COUNTS_S
+        heard = max((each.until - each.confirmed for each in windows), default=0.0)
+        self.verdict.tally["recordings without a word"] += 1
+        self.verdict.check(heard <= lost, f"{who}, but nothing of {heard:.1f} s is in it")
 
     def _class(self, parts: list[Part]) -> str:
         """One of `CLASSES` for a seizure that the ledger may have in parts."""
@@ -337,34 +363,25 @@ class Judge:
 
     def _promised(self, period: Period) -> None:
         names = self.recorded.get(period.number, set())
-        if any(self._taken_back(period)):
+        agreed = bool(consents(period, self.office.mark_s))
+        backs = taken_back(period, self.office.mark_s)
+        if backs:
             self.verdict.tally["taken back"] += 1
-            self.verdict.check(not names, f"{_who(period)}: was taken back, and is there")
-        wanted = (
-            period.kind == "key 1"
-            and period.clean
-            and not period.private
-            and period.proves_keys
-            and period.way == "key"
-            and all(covered for _, covered in period.covered)
-            and "announcement" in period.sounds
-        )
-        if wanted and consents(period, self.office.mark_s):
+            noticed = [at - period.off_at for at, must in backs if must]
+            self.verdict.check(not (names and noticed), f"{_who(period)}: was taken back at {noticed}, and is there")
+            return
+        self.verdict.tally["calls with a yes"] += agreed
+        self.verdict.tally["calls with a yes that open"] += agreed and bool(names)
+        if expected(period, self.office.mark_s):
             self.verdict.tally["recordings expected"] += 1
+            self.verdict.tally["recordings expected that open"] += bool(names)
             self.verdict.check(bool(names), f"{_who(period)}: was agreed to, and is not there")
 
-    def _taken_back(self, period: Period) -> Iterator[bool]:
-        """A 9, or a button held, after a yes, while everything worked."""
-        if not period.clean:
-            return
-        for since, _ in consents(period, self.office.mark_s):
-            for key in period.keys:
-                counts = key.leg == "far" or not period.proves_keys
-                if key.key == "9" and counts and key.length_s >= 0.1 and key.start > since + 0.5:
-                    yield True
-            for down, up in period.presses:
-                if 2.1 < up - down < 9.9 and down > since + 0.5:
-                    yield True
+    def _alive(self) -> None:
+        """A day on which next to nothing is recorded shows nothing."""
+        tally = self.verdict.tally
+        yes, opens = tally["calls with a yes"], tally["calls with a yes that open"]
+        self.verdict.check(3 * opens >= yes, f"only {opens} of {yes} calls with a yes can be opened")
 
     # --- the report
 
@@ -385,7 +402,8 @@ class Judge:
 
     def _personal(self) -> None:
         """No number, no name, no audio in clear: in files, their names, and what went over the wire."""
-        secret = [each.encode() for each in sorted(self.office.truth.personal)]
+        # a number as it is dialled at home or from abroad: without its leading 0
+        secret = [each.removeprefix("0").encode() for each in sorted(self.office.truth.personal)]
         for path in sorted(self.folder.rglob("*")):
             where = str(path.relative_to(self.folder))
             data = path.read_bytes() if path.is_file() else b""
@@ -395,86 +413,21 @@ class Judge:
                 self._clear_of(f"archive {recording}/{name}", name.encode() + data, secret)
         for line in self.office.archive.lines.values():
             self._clear_of("archive's ledger", line, secret)
+        self.verdict.tally["lines of status and log"] = len(self.office.truth.said)
+        for said in self.office.truth.said:
+            self._clear_of(f"status or log {said[:80]!r}", said.encode(), secret)
 
     def _clear_of(self, where: str, data: bytes, secret: list[bytes]) -> None:
         for each in secret:
             self.verdict.check(each not in data, f"{where}: holds {each.decode()}")
-        self.verdict.check(b"fLaC" not in data, f"{where}: holds audio in clear")
-
-
-def consents(period: Period, mark_s: float) -> list[tuple[float, float]]:
-    """From when until when this call may have been recorded: each yes to what ended it."""
-    if period.private:
-        return []
-    yeses = [*_key_yeses(period, mark_s), *_oral_yeses(period)]
-    found = []
-    for at, asked_at in yeses:
-        if not _covered(period, at) or period.excluded:
-            continue
-        if period.emergency_at is not None and period.emergency_at < at:
-            continue
-        if any(asked_at < flash < at for flash in period.flashes):
-            continue
-        ends = [period.on_at, *(flash for flash in period.flashes if flash > at)]
-        ends += [broken for broken, what in period.faults if what in {"box", "reboot"} and broken > at]
-        if period.emergency_at is not None:
-            ends.append(period.emergency_at)
-        found.append((at, min(ends) + STOPS_S))
-    return found
-
-
-def _covered(period: Period, at: float) -> bool:
-    """Whether the staff had agreed at that time, or a moment ago, as nobody looks more often."""
-    times = [when for when, _ in period.covered]
-    now = max(0, bisect_right(times, at) - 1)
-    return any(covered for when, covered in period.covered[: now + 1] if when >= times[now] - COVER_S)
-
-
-def _key_yeses(period: Period, mark_s: float) -> Iterator[tuple[float, float]]:
-    """Far keys 1 after the mark of an announcement on a proven line: (when it counts, when was asked)."""
-    if not period.proves_keys:
-        return
-    starts = [
-        period.off_at + index * 0.02
-        for index, sound in enumerate(period.sounds)
-        if sound == "announcement" and "announcement" not in period.sounds[max(0, index - 75) : index]
-    ]
-    for key in period.keys:
-        if (key.leg, key.key) != ("far", "1") or key.length_s < 0.06:
-            continue
-        asked = [start for start in starts if start <= key.start]
-        if asked and key.start >= asked[-1] + mark_s - MARK_SLACK_S and _window(period, key, asked[-1]):
-            yield key.start + 0.06, asked[-1]
-
-
-def _window(period: Period, key: Key, asked_at: float) -> bool:
-    """The window was open: nobody had answered, and it was not over."""
-    last = asked_at
-    for index, sound in enumerate(period.sounds):
-        at = period.off_at + index * 0.02
-        if sound in {"announcement", "details", "press_now"} and asked_at <= at <= key.start:
-            last = at
-    answered = any(
-        each.leg == "far" and each.key not in "12" and asked_at < each.start < key.start for each in period.keys
-    )
-    return not answered and key.start <= last + WINDOW_S + 0.1
-
-
-def _oral_yeses(period: Period) -> Iterator[tuple[float, float]]:
-    """Two short presses, 4 s apart or more, and both parties spoke between them."""
-    short = [up for down, up in period.presses if 0.02 < up - down < 1.5]
-    for index, first in enumerate(short):
-        for second in short[index + 1 :]:
-            near = [at for at, leg in period.spoke if leg == "near" and first < at < second]
-            far = [at for at, leg in period.spoke if leg == "far" and first < at < second]
-            if second - first >= 4.0 and second - first <= 35.0 and near and far:
-                yield first, first
-                break
+        self.verdict.check(CLEAR_AUDIO.search(data) is None, f"{where}: holds audio in clear")
 
 
 def _who(period: Period) -> str:
     """A call, for people."""
-    faults = ", ".join(f"{what} at {at - period.off_at:.1f}" for at, what in period.faults)
+    faults = ", ".join(
+        f"{each.what} {each.begun - period.off_at:.1f} to {each.ended - period.off_at:.1f}" for each in period.faults
+    )
     length = period.on_at - period.off_at
     broke = f"; {faults}" if faults else ""
     return (

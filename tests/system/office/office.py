@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +30,7 @@ from handschlag.adapters.registers import (
     write_register,
 )
 from handschlag.core.policy import AskWhen, Policy, Shift, Way
+from handschlag.core.tap_protocol import BOX_WORDS, LineParser
 from handschlag.hearing import Ear
 from handschlag.ports import SOUND_RATE_HZ, Sound
 from handschlag.prompts.catalog import load as load_prompts
@@ -38,8 +40,9 @@ from handschlag.sim.line import LineModel
 from handschlag.sim.tap import SimTap
 from handschlag.sim.uplink import SimArchive
 from handschlag.sim.world import BLOCK, Party, Script, World
-from tests.system.office.box import BOX, Box, Disk, OfficeClock, PowerCut
-from tests.system.office.truth import Key, Leg, Period, Truth
+from handschlag.status import status
+from tests.system.office.box import BOX, PLENTY, Box, Disk, OfficeClock, PowerCut
+from tests.system.office.truth import Fault, Key, Leg, Period, Truth
 from tests.system.office.wires import Handset, Wires
 
 MIDNIGHT = 1_795_478_400.0
@@ -97,6 +100,22 @@ def utc(wall: float) -> str:
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+class HeardTap(SimTap):
+    """A tap that is listened to: `played` is told of each PLAY that would connect the box's sound, granted or not."""
+
+    def __init__(self, played: Callable[[float], None]) -> None:
+        super().__init__(serial=SERIAL)
+        self._played = played
+        self._words = LineParser(BOX_WORDS)
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from the box."""
+        for line in self._words.feed(data):
+            if line.word == "PLAY" and line.fields["on"] != "0":
+                self._played(self._now)
+        super().receive(data)
+
+
 class Office(World):
     """Everything around the box; `truth` is what happened."""
 
@@ -113,7 +132,6 @@ class Office(World):
         self.archive = SimArchive(BOX)
         self.online = True
         self.deaf = False
-        self.line_lost = False
         self.private = False
         self.box: Box | None = None
         self.period: Period | None = None
@@ -125,10 +143,11 @@ class Office(World):
         self._lengths = {name: prompt.length_s for name, prompt in every.items()}
         self.mark_s = float(self._prompts.announcement.mark_s or 0.0)
         self._known: set[str] = set()
+        self._broken: dict[str, Fault] = {}
         self._wants_back: float | None = None
         self._pressed_at = 0.0
         super().__init__(
-            SimTap(serial=SERIAL),
+            HeardTap(self._told_to_play),
             self._exchange_nothing,
             pump=lambda _now: None,
             button=self._move_button,
@@ -169,6 +188,7 @@ class Office(World):
                 for begin, end, staff, ask in rule.shifts
             ),
         )
+        self.mends("box")
         boot = secrets.token_hex(8)
         self.runs.append((boot, self.clock.mono(), 0.0))
         with self._power():
@@ -198,16 +218,17 @@ class Office(World):
         """It is gone without a word; with `power`, the tap lost its power as well."""
         if power:
             self.disk.cut_in = None
-            self.tap.reboot(secrets.token_hex(4))
+            self.reboot_tap(secrets.token_hex(4))
         self._off()
 
     def _off(self) -> None:
+        self._say_status()
         self.box = None
         self.wires.detach()
         boot, began, _ = self.runs[-1]
         self.runs[-1] = (boot, began, self.clock.mono())
         self._play = np.zeros(BLOCK, np.float32)
-        self.fault("box")
+        self.breaks("box")
 
     @contextlib.contextmanager
     def _power(self) -> Iterator[None]:
@@ -220,35 +241,58 @@ class Office(World):
 
     # --- what breaks
 
-    def fault(self, what: str) -> None:
-        """Note what broke, or was mended, in the period of the moment."""
+    def breaks(self, what: str) -> None:
+        """Note what broke just now."""
         self.truth.count(f"fault: {what}")
+        if what in self._broken:
+            return
+        fault = self._broken[what] = Fault(what, self.clock.mono())
+        self.truth.faults.append(fault)
         if self.period is not None:
-            self.period.faults.append((self.clock.mono(), what))
+            self.period.faults.append(fault)
+
+    def mends(self, what: str) -> None:
+        """Note that it was mended just now."""
+        if what in self._broken:
+            self._broken.pop(what).ended = self.clock.mono()
+
+    def reboot_tap(self, boot: str) -> None:
+        """The tap starts anew."""
+        self.breaks("reboot")
+        self.tap.reboot(boot)
+        self.mends("reboot")
 
     def lose_line(self) -> None:
         """The tap, or what decides the hook, is gone."""
-        self.fault("line")
-        self.line_lost = True
+        self.breaks("line")
         self.wires.lose()
 
     def find_line(self) -> None:
         """It is back."""
-        self.fault("line")
-        self.line_lost = False
+        self.mends("line")
         self.wires.find()
 
     def lose_audio(self) -> None:
         """The sound device is gone."""
-        self.fault("audio")
+        self.breaks("audio")
         self.deaf = True
         if self.box is not None:
             self.box.audio.fail("unplugged")
 
     def find_audio(self) -> None:
         """It is back."""
-        self.fault("audio")
+        self.mends("audio")
         self.deaf = False
+
+    def refuse_writes(self, *, on: bool) -> None:
+        """The disk refuses to write, or does so no more."""
+        (self.breaks if on else self.mends)("disk refuses")
+        self.disk.refuses = on
+
+    def fill_disk(self, *, on: bool) -> None:
+        """The disk is full, or has space again."""
+        (self.breaks if on else self.mends)("disk full")
+        self.disk.free = -1 if on else PLENTY
 
     def go_online(self, *, online: bool) -> None:
         """The broker comes or goes."""
@@ -317,14 +361,7 @@ class Office(World):
         )
         self.truth.periods.append(self.period)
         self.now_dialling = ""
-        if self.box is None:
-            self.fault("box")
-        if self.deaf:
-            self.fault("audio")
-        if self.line_lost:
-            self.fault("line")
-        if self.disk.free <= 0 or self.disk.refuses:
-            self.fault("disk")
+        self.period.faults += self._broken.values()
         self._look_at_cover()
 
     def hang_up(self) -> None:
@@ -442,6 +479,15 @@ class Office(World):
         period.sounds.append(playing or ("?" if sound else ""))
         if len(period.frames) % 25 == 0:
             self._look_at_cover()
+            self._say_status()
+
+    def _say_status(self) -> None:
+        if self.box is not None:
+            self.truth.said.add(msgspec.json.encode(status(self.box.app)).decode())
+
+    def _told_to_play(self, at: float) -> None:
+        if self.period is not None:
+            self.period.plays.append(at)
 
     def _look_at_cover(self) -> None:
         if self.period is not None:

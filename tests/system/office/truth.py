@@ -5,6 +5,7 @@ Nothing here comes from the core. Times are the world's monotonic seconds, on a 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,6 +32,18 @@ class Key:
 
 
 @dataclass(slots=True)
+class Fault:
+    """Something that is broken, from when until when.
+
+    "box" (it is off), "line", "audio", "disk refuses", "disk full", or, at a moment, "reboot" (of the tap).
+    """
+
+    what: str
+    begun: float
+    ended: float = math.inf
+
+
+@dataclass(slots=True)
 class Period:
     """One off-hook period, from lifting to hanging up."""
 
@@ -49,7 +62,7 @@ class Period:
     flashes: list[float] = field(default_factory=list)
     presses: list[tuple[float, float]] = field(default_factory=list)
     emergency_at: float | None = None
-    faults: list[tuple[float, str]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     covered: list[tuple[float, bool]] = field(default_factory=list)
     excluded: bool = False
     box_on: list[bool] = field(default_factory=list)
@@ -57,12 +70,12 @@ class Period:
     sounds: list[str] = field(default_factory=list)
     frames: list[NDArray[np.float32]] = field(default_factory=list)
     legs: NDArray[np.int32] | None = None
-    plays_after_emergency: int = 0
+    plays: list[float] = field(default_factory=list)
+    """When the tap was told to connect the box's sound."""
 
-    @property
-    def clean(self) -> bool:
-        """Nothing broke in it."""
-        return not self.faults
+    def broke(self, *what: str, since: float = -math.inf, until: float = math.inf) -> bool:
+        """Whether one of these was broken in it, at any time from `since` to `until`."""
+        return any(each.what in what and each.begun <= until and each.ended >= since for each in self.faults)
 
 
 @dataclass(slots=True)
@@ -70,7 +83,10 @@ class Truth:
     """The day."""
 
     periods: list[Period] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     personal: set[str] = field(default_factory=set)
+    said: set[str] = field(default_factory=set)
+    """Every line of the box's log, and its status each half second of a call."""
     counted: dict[str, int] = field(default_factory=dict)
 
     def count(self, what: str) -> None:

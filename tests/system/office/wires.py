@@ -220,6 +220,7 @@ class Wires:
         self._rang = False
         self._sim: SimLine | None = None
         self._attached = False
+        self._lost = False
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -234,6 +235,8 @@ class Wires:
         number = tuple(name for name in names if name in {"modem", "fritz"})
         if self.has_tap:
             self._sim = SimLine(self.tap, self._now)
+            if self._lost:
+                self._sim.unplug()
             if not number:
                 return self._sim
             return SourcesLine(self.sources, Deciders(number=number), tap=self._sim, now=self._now)
@@ -260,6 +263,7 @@ class Wires:
 
     def lose(self) -> None:
         """The part that decides the hook is gone."""
+        self._lost = True
         if self.has_tap:
             if self._sim is not None:
                 self._sim.unplug()
@@ -268,6 +272,7 @@ class Wires:
 
     def find(self) -> None:
         """It is back."""
+        self._lost = False
         if self.has_tap:
             if self._sim is not None:
                 self._sim.plug()
