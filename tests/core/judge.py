@@ -88,6 +88,12 @@ class Button:
         press = self.last_press(now)
         return now - press[0] if press is not None and press[1] is None and self.raw else 0.0
 
+    def was_held(self, now: float) -> bool:
+        """Whether it is held for 2 s, or was until less than the debounce time ago."""
+        released = self.raw or now - self.edges[-1][0] > 0.025 + EPS
+        down_since = self.edges[-1][0] if released else self.edges[-2][0]
+        return (self.raw or not released) and now - down_since >= 2.0 - EPS
+
     def last_press(self, now: float) -> tuple[float, float | None] | None:
         """The last debounced press: its beginning and its end; no end while it lasts."""
         steady: list[tuple[float, bool]] = []
@@ -220,7 +226,7 @@ class Judge:
             case ev.ToneHeard():
                 return self._tone(event)
             case ev.ExchangeHeard():
-                if self.line.off_hook and self.line.audio is TapAudio.VI and event.leg is not Leg.FAR:
+                if self.line.in_call(event.at) and self.line.audio is TapAudio.VI and event.leg is not Leg.FAR:
                     self.line.wrong_dial.add(self.line.serial)
             case ev.KeyHeard():
                 return self._key(event)
@@ -571,7 +577,7 @@ class Judge:
                     self._by_itself(entry.event)
             case "private":
                 assert not self.line.off_hook, "private mode is for the idle line"
-                assert self.button.held_for(self.now) >= 2.0 - EPS, "private mode takes 2 s"
+                assert self.button.was_held(self.now), "private mode takes 2 s"
                 self.private = bool(effect.fields["on"])
                 self.private_tickets[effect.ticket] = self.private
                 self.count("private")
