@@ -333,6 +333,8 @@ class App:
         wall, synced = self.ports.clock.wall()
         self.post(ev.ClockTold(at, wall, synced, self.ports.clock.utc_offset_s()))
         self.ports.registers.look()
+        self.ports.ledger.try_again()
+        self.ports.spool.try_again()
         try:
             self.post(ev.SpaceTold(at, self.ports.spool.free_bytes()))
         except OSError as error:

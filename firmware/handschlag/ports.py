@@ -294,6 +294,10 @@ class Spool(Protocol):
         """Bytes free for recordings, the reserve taken off."""
         ...
 
+    def try_again(self) -> None:
+        """Asked each second: do what the disk refused, if there is such a thing."""
+        ...
+
     def close(self) -> None:
         """Wait until everything is on disk, wipe all keys, and end."""
         ...
@@ -316,6 +320,10 @@ class Ledger(Protocol):
 
     def entries(self) -> Iterable[Mapping[str, Any]]:
         """All durable entries in order, for folding at the start."""
+        ...
+
+    def try_again(self) -> None:
+        """Asked each second: write what the disk refused, if there is such a thing."""
         ...
 
     def close(self) -> None:

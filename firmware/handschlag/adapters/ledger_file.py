@@ -125,6 +125,11 @@ class LedgerFile:
             for line in _split(self._read(name, 0, size)):
                 yield ledger.parse_line(line)
 
+    def try_again(self) -> None:
+        """Write what the disk refused, if there is such a thing."""
+        if self._torn:
+            self._worker.submit(self._flush)
+
     def close(self) -> None:
         """Wait until everything is on disk, and end the worker."""
         self._worker.submit(self._flush)

@@ -70,7 +70,10 @@ class Listen(Effect):
 
 @dataclass(frozen=True, slots=True)
 class ReadGauges(Effect):
-    """Read clock, free space and registers: come back as `ClockTold`, `SpaceTold` and, when changed, `RegisterTold`."""
+    """Read clock, free space and registers: come back as `ClockTold`, `SpaceTold` and, when changed, `RegisterTold`.
+
+    What the disk refused is tried again on this occasion.
+    """
 
 
 @dataclass(frozen=True, slots=True)

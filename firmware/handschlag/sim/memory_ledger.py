@@ -37,6 +37,9 @@ class MemoryLedger:
         self._lines.append(line)
         self._post(EntryDurable(self._clock.mono(), ticket, self._newest.seq, self._newest.hash))
 
+    def try_again(self) -> None:
+        """Memory refuses nothing."""
+
     def durable(self) -> tuple[int, str]:
         """Number and hash of the newest entry; (0, 64 zeros) when there is none."""
         return self._newest.seq, self._newest.hash

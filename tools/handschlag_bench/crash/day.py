@@ -44,35 +44,35 @@ def whole_day(folder: Path) -> Life:
 
 def agreed(life: Life) -> None:
     """Key 1, some seconds of talk, hung up, receipted."""
-    _lift(life)
-    _ask_and_agree(life)
+    lift(life)
+    ask_and_agree(life)
     life.run(4.5)
-    _hang_up(life)
+    hang_up(life)
 
 
 def unanswered(life: Life) -> None:
     """Asked, and nobody answered."""
-    _lift(life)
+    lift(life)
     life.press()
     life.run_until(lambda: life.app.state.call.phase is Phase.OPEN, 20.0)
-    _hang_up(life)
+    hang_up(life)
 
 
 def withdrawn_by_key(life: Life) -> None:
     """Key 1, and key 9 three seconds later."""
-    _lift(life)
-    _ask_and_agree(life)
+    lift(life)
+    ask_and_agree(life)
     life.run(3.0)
     life.key("9")
     life.run(1.5)
-    _hang_up(life)
+    hang_up(life)
 
 
 def oral_unconfirmed(life: Life) -> None:
     """Asked by word after an unanswered question, and hung up before the confirmation."""
     _begin_oral(life)
     life.run(5.0)
-    _hang_up(life)
+    hang_up(life)
 
 
 def oral_confirmed(life: Life) -> None:
@@ -84,17 +84,17 @@ def oral_confirmed(life: Life) -> None:
     life.press()
     life.run_until(lambda: life.app.state.call.phase is Phase.RECORDING, 3.0)
     life.run(3.0)
-    _hang_up(life)
+    hang_up(life)
 
 
 def refused_while_recording(life: Life) -> None:
     """The button held while it records: destroyed."""
-    _lift(life)
-    _ask_and_agree(life)
+    lift(life)
+    ask_and_agree(life)
     life.run(2.5)
     life.hold(3.0)
     life.run(1.0)
-    _hang_up(life)
+    hang_up(life)
 
 
 def archive_away(life: Life) -> None:
@@ -113,24 +113,24 @@ def disk_full(life: Life) -> None:
         if operation.kind in {"write", "append", "mkdir"}:
             raise OSError(errno.ENOSPC, "full")
 
-    _lift(life)
-    _ask_and_agree(life)
+    lift(life)
+    ask_and_agree(life)
     life.run(2.5)
     life.refuse = full
     life.run(2.5)
     life.refuse = lambda _operation: None
     life.run(1.0)
-    _hang_up(life)
+    hang_up(life)
     life.run_until(lambda: cannot(life.app.state.call) == "", 120.0)
 
 
 def long_call(life: Life) -> None:
     """More clips than one list of a short call has, some of them lost on the way to the archive."""
     life.archive.losing |= {"000002.clip", "000005.clip"}
-    _lift(life)
-    _ask_and_agree(life)
+    lift(life)
+    ask_and_agree(life)
     life.run(21.0)
-    _hang_up(life)
+    hang_up(life)
     life.run(3.0)
 
 
@@ -155,30 +155,33 @@ def expires(life: Life) -> None:
 
 def clock_jumps(life: Life) -> None:
     """Four years ahead within a call, unsynced for a while, and back."""
-    _lift(life)
-    _ask_and_agree(life)
+    lift(life)
+    ask_and_agree(life)
     life.run(1.0)
     life.clock.synced = False
     life.clock.jumped_s = 4 * YEAR_S
     life.run(1.5)
     life.clock.synced = True
     life.run(1.0)
-    _hang_up(life)
+    hang_up(life)
     life.clock.jumped_s = 0.0
     life.run(1.5)
 
 
-def _lift(life: Life) -> None:
+def lift(life: Life) -> None:
+    """The handset is lifted."""
     life.tap.seize()
     life.run(1.2)
 
 
-def _hang_up(life: Life) -> None:
+def hang_up(life: Life) -> None:
+    """The call is over."""
     life.tap.hang_up()
     life.run(1.2)
 
 
-def _ask_and_agree(life: Life) -> None:
+def ask_and_agree(life: Life) -> None:
+    """The button, the question, key 1."""
     life.press()
     life.run(0.5)
     life.key("1")
@@ -186,7 +189,7 @@ def _ask_and_agree(life: Life) -> None:
 
 
 def _begin_oral(life: Life) -> None:
-    _lift(life)
+    lift(life)
     life.press()
     life.run_until(lambda: life.app.state.call.phase is Phase.OPEN and not life.app.state.call.voice.playing, 20.0)
     life.run(1.2)

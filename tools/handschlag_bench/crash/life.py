@@ -28,7 +28,7 @@ from handschlag.core.policy import Policy, Way
 from handschlag.core.retention import Retention, keep_until
 from handschlag.core.staff import StaffConsent
 from handschlag.hearing import Ear
-from handschlag.ports import SOUND_RATE_HZ, Sound
+from handschlag.ports import SOUND_RATE_HZ, Sound, Worker
 from handschlag.sealing.keys import OwnerSecret, SigningKey, VerifyKey
 from handschlag.sealing.receipt import Receipt
 from handschlag.sealing.trust import Trust, TrustedKey, TrustedRecipient
@@ -108,7 +108,7 @@ class Note:
 
 @dataclass
 class Life:
-    """The box, running in `folder`."""
+    """The box, running in `folder`; `spool_worker` stands for a disk that lets wait."""
 
     folder: Path
     archive: Archive = field(default_factory=Archive)
@@ -117,6 +117,8 @@ class Life:
     clock: CrashClock = field(default_factory=CrashClock)
     way: Way = Way.KEY
     online: bool = True
+    reserve_bytes: int = 0
+    spool_worker: Worker | None = None
 
     def __post_init__(self) -> None:
         self.notes: list[Note] = []
@@ -159,12 +161,12 @@ class Life:
                 keep_until=_keep_until,
             ),
             files=self.files,
-            worker=self._worker(),
+            worker=self.spool_worker or self._worker(),
             codec=FlacCodec(),
             clock=self.clock,
             post=self._note,
             facts=lambda recording: facts_of(facts, recording),
-            reserve_bytes=0,
+            reserve_bytes=self.reserve_bytes,
         )
         self.uplink = SimUplink(
             self.archive,

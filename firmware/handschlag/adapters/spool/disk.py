@@ -245,6 +245,10 @@ class DiskSpool:
         except OSError:
             return -self._reserve_bytes
 
+    def try_again(self) -> None:
+        """Do what the disk refused, if there is such a thing."""
+        self._jobs.try_again()
+
     def close(self) -> None:
         """Wipe all keys, wait until everything is on disk, and end."""
         with self._lock:

@@ -1,8 +1,8 @@
 """What the spool has to do on disk, in order, and again when the disk refused.
 
-A job is safe to repeat. One that fails is told once as DiskFailed and tried again before every later job, so that
-nothing accepted is forgotten while the process lives; later jobs of the same recording wait behind it (the manifest
-never overtakes a clip), those of other recordings do not.
+A job is safe to repeat. One that fails is told once as DiskFailed and tried again before every later job and whenever
+`try_again` is called, so that nothing accepted is forgotten while the process lives; later jobs of the same recording
+wait behind it (the manifest never overtakes a clip), those of other recordings do not.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ class Jobs:
     def at_once(self, recording: str, what: str, act: Callable[[], None]) -> None:
         """Do `act` in the caller's thread, while nothing else is under way; a failure is told and not repeated."""
         self._done(_Job(recording, what, act))
+
+    def try_again(self) -> None:
+        """Do what was refused, without anything new; nothing undone is no work."""
+        if self._undone and not self._closed:
+            self.do("", "trying again", lambda: None)
 
     def close(self) -> None:
         """Try what is undone a last time, and end the worker; a second time is no error."""
