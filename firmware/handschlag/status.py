@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from handschlag.app import App
 from handschlag.core.delivery import backlog
 from handschlag.core.readiness import cannot, warnings
+from handschlag.core.storage import hours_of_calls
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One look at the box. Times in seconds of its monotonic clock; levels in dBm0.
+    """One look at the box. Times in seconds of its monotonic clock; levels in dBm0; storage in hours of calls, too.
 
     `sounds`: how a line sounds that no wire knows, `off-hook` or `on-hook` probably; "" where nothing is known.
     """
@@ -48,6 +49,7 @@ class Status:
     ledger_seq: int
     ledger_acked: int
     free_bytes: int
+    storage_hours: float
 
 
 def status(app: App) -> Status:
@@ -87,4 +89,5 @@ def status(app: App) -> Status:
         ledger_seq=delivery.ledger_durable,
         ledger_acked=delivery.ledger_acked,
         free_bytes=call.free_bytes or 0,
+        storage_hours=round(hours_of_calls(call.free_bytes or 0), 1),
     )
