@@ -449,8 +449,8 @@ def _read_key_file(data: bytes, name: str, wanted: tuple[str, ...]) -> _KeyFile:
         raise BadKey(f"{name}: found {known}, wanted: {want}")
     try:
         found = msgspec.json.decode(data, type=_KeyFile)
-    except msgspec.MsgspecError as error:
-        raise BadKey(f"{name}: {error}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadKey(f"{name}: not a key file: {type(error).__name__}") from None
     if found.version != 1:
         raise BadKey(f"{name}: version {found.version}, this program knows version 1")
     return found

@@ -490,5 +490,5 @@ def _check_consent(consent: Consent, head: Head, story: _Story) -> None:
         "seizure": head.seizure,
     }
     for name, value in expected.items():
-        if granted.get(name, value) != value:
+        if granted.get(name) != value:
             raise Tampered(f"ledger: granted this recording with another {name} than the manifest or head says")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handschlag_bench.crash import catalog, cuts, kills
+from handschlag_bench.crash import catalog, cuts, fuzz, kills
 from handschlag_bench.show import show
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ TOPICS: Final[dict[str, Callable[..., Iterator[Row]]]] = {
     "cuts": cuts.rows,
     "kills": kills.rows,
     "catalog": catalog.rows,
+    "fuzz": fuzz.rows,
 }
 """What is counted, in this order; each gives its rows for `full=False` (seconds) or `full=True` (minutes)."""
 
