@@ -287,7 +287,9 @@ class Judge:
             (each.begun, each.ended + NOT_KNOWN_S) for each in self.office.truth.faults if each.what in {"box", "line"}
         ]
         if period.line == "fritz":
-            begins = period.off_at if period.incoming else min((at for at, _ in period.dialled), default=period.on_at)
+            if not (period.incoming or period.dialled):
+                return False
+            begins = period.off_at if period.incoming else period.dialled[0][0]
             return not any(begun <= period.on_at and ended >= begins for begun, ended in blind)
         seen, at = 0.0, period.off_at
         for begun, ended in sorted(blind):
