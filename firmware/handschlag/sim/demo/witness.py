@@ -1,4 +1,4 @@
-"""Somebody who may see everything that the broker is given, and notes what was sent under which name."""
+"""Somebody who may see everything that the broker is given, and notes what was sent, and under which name."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Witness:
     def __init__(self, place: Place) -> None:
         self._lock = threading.Lock()
         self._seen: list[tuple[str, str]] = []
+        self._payloads: list[bytes] = []
         self._listening = threading.Event()
         folder = place.folder / "broker"
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "witness", protocol=mqtt.MQTTv5)
@@ -44,6 +45,11 @@ class Witness:
         with self._lock:
             return any(name == "revoke.jws" for _, name in self._seen)
 
+    def payloads(self) -> list[bytes]:
+        """Everything that was sent, in order."""
+        with self._lock:
+            return list(self._payloads)
+
     def close(self) -> None:
         """Go home."""
         self._client.disconnect()
@@ -57,3 +63,4 @@ class Witness:
         if len(parts) == 6:
             with self._lock:
                 self._seen.append((parts[4], parts[5]))
+                self._payloads.append(bytes(message.payload))
