@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import os
 import queue
-import resource
 import secrets
 import signal
 import sys
@@ -40,6 +36,7 @@ from handschlag.adapters.uplink import MqttUplink, TlsFiles
 from handschlag.adapters.vox import VoxLine
 from handschlag.adapters.worker import WorkerThread
 from handschlag.app import App, Ports
+from handschlag.cli import process
 from handschlag.core.country import COUNTRIES
 from handschlag.core.events import DiskFailed, Event
 from handschlag.core.fold import Folded, fold
@@ -73,9 +70,6 @@ from handschlag.sim.pipe_panel import PipePanel
 from handschlag.status import status
 
 STATUS_EACH_S = 0.1
-M_PERTURB = -6  # malloc.h
-FREED_BYTE = 0x5A
-NICENESS = -11
 
 Config = Annotated[Path, typer.Option("--config", help="The settings file. | Die Einstellungsdatei.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line. | Ein JSON-Objekt je Zeile.")]
@@ -93,45 +87,20 @@ def check(settings: Annotated[Path, typer.Argument(help="The settings file. | Di
 def run(config: Config, as_json: Json = False) -> None:
     """Run the box. | Die Box betreiben."""
     loaded = load(config)
-    _leave_no_traces()
+    for note in process.leave_no_traces():
+        print(note, file=sys.stderr)
     report = Reporter() if as_json else None
     app = assemble(loaded, on_change=report.changed if report else lambda _app: None)
     _stop_on_signal(app.stop)
-    _take_precedence()
+    process.take_precedence()
     app.start()
-    _give_memory_back()
+    process.give_memory_back()
     try:
         app.run()
     finally:
         app.close()
         if report:
             report.tell(app)
-
-
-def _leave_no_traces() -> None:
-    """No core dumps, for they would hold audio; and the allocator overwrites what is freed (glibc's M_PERTURB) (P1)."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError, AttributeError):  # another C library has no such call
-        ctypes.CDLL(None).mallopt(M_PERTURB, FREED_BYTE)
-
-
-def _take_precedence() -> None:
-    """Go before everything that is not in a hurry: threads that wait for a core for 140 ms lose audio.
-
-    The lowest of the real-time priorities (sched(7)), else a high ordinary one, where the system grants either
-    (CAP_SYS_NICE, or systemd's LimitRTPRIO and LimitNICE); all threads that begin later have it, too.
-    """
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-        return
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
-
-
-def _give_memory_back() -> None:
-    """Decoding and resampling the prompts leaves 5 MB of freed memory in the allocator: the system gets it (glibc)."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library has no such call
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Reporter:
