@@ -37,6 +37,7 @@ from handschlag.ports import (
     Clock,
     Ledger,
     Line,
+    Owner,
     Panel,
     Registers,
     Spool,
@@ -60,6 +61,7 @@ class Ports:
     catalog: Catalog
     uplink: Uplink
     registers: Registers
+    owner: Owner
 
 
 @dataclass(slots=True)
@@ -131,13 +133,26 @@ class App:
         seed = secrets.token_bytes(16)
         facts = self._facts
         staff = tuple(facts.staff.values())
-        self.handle(ev.Booted(now, self._boot, seed, facts.private, frozenset(facts.doubted), staff))
+        self.handle(
+            ev.Booted(
+                now,
+                self._boot,
+                seed,
+                facts.private,
+                frozenset(facts.doubted),
+                staff,
+                owner=facts.owner,
+                epoch=facts.epoch,
+                ledger_doubt=facts.ledger_doubt,
+                doubted_now=ports.ledger.doubt,
+            )
+        )
         for recording, row in ports.catalog.rows().items():
             attempts, reason = row.get("attempts", 0), row.get("reason", "")
             self.handle(ev.RowFound(now, recording, str(row.get("state", "")), int(attempts or 0), str(reason or "")))
         ports.spool.find(self.post)
         ports.audio.want(blocks=self._listening)
-        for port in (ports.panel, ports.uplink, ports.registers, ports.audio, ports.line):
+        for port in (ports.panel, ports.uplink, ports.registers, ports.owner, ports.audio, ports.line):
             port.start(self.post)
 
     def stop(self) -> None:
@@ -173,7 +188,13 @@ class App:
         self._forget()
         for close in (ports.line.close, ports.audio.close, ports.panel.close, ports.uplink.close):
             close()
-        for close in (ports.spool.close, ports.ledger.close, ports.catalog.close, ports.registers.close):
+        for close in (
+            ports.spool.close,
+            ports.ledger.close,
+            ports.catalog.close,
+            ports.registers.close,
+            ports.owner.close,
+        ):
             close()
 
     def fire_timers(self) -> None:
@@ -270,6 +291,8 @@ class App:
             do.ReadGauges: lambda _e, at: self._read_gauges(at),
             do.Lamps: lambda e, _: ports.panel.show(e.rec, e.status),
             do.Record: lambda e, _: ports.ledger.append(e.kind, e.fields, e.ticket),
+            do.CheckLedger: lambda e, _: ports.ledger.check(e.seq, e.hash, e.who),
+            do.Reply: lambda e, _: self._reply(e),
             do.OpenRecording: self._open,
             do.WriteKeys: lambda e, _: ports.spool.write_keys(e.recording),
             do.StartCapture: lambda e, _: self.recorder.start(e.recording, self._time_of(self.ear.position)),
@@ -290,6 +313,10 @@ class App:
             ),
             do.DropRow: lambda e, _: ports.catalog.drop(e.recording),
         }
+
+    def _reply(self, effect: do.Reply) -> None:
+        self.ports.uplink.reply(effect.id, effect.outcome)
+        self.ports.owner.answered(effect.id)
 
     def _listen(self, effect: do.Listen) -> None:
         self._listening = effect.on
@@ -335,6 +362,7 @@ class App:
         self.ports.registers.look()
         self.ports.ledger.try_again()
         self.ports.spool.try_again()
+        self.ports.owner.look()
         try:
             self.post(ev.SpaceTold(at, self.ports.spool.free_bytes()))
         except OSError as error:

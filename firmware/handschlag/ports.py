@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handschlag.core.effects import RecLamp, StatusLamp, Value
-from handschlag.core.events import Event
+from handschlag.core.events import Event, LedgerDoubted
 from handschlag.core.sources import Fact
 
 Frames = npt.NDArray[np.float32]
@@ -326,6 +326,15 @@ class Ledger(Protocol):
         """Asked each second: write what the disk refused, if there is such a thing."""
         ...
 
+    @property
+    def doubt(self) -> LedgerDoubted | None:
+        """What is wrong with the ledger that was found at the start; None: nothing."""
+        ...
+
+    def check(self, seq: int, line_hash: str, who: str) -> None:
+        """Post LedgerDoubted unless it has the line that `who` names (an empty hash: any line of that number)."""
+        ...
+
     def close(self) -> None:
         """Wait until everything is on disk, and end."""
         ...
@@ -352,7 +361,7 @@ class Catalog(Protocol):
 
 
 class Uplink(Protocol):
-    """The MQTT side. Posts Connected, Disconnected, FileSent, SendFailed and what verified receipts say."""
+    """The MQTT side. Posts Connected, Disconnected, FileSent, SendFailed, what receipts say, and OwnerSaid."""
 
     def start(self, post: Post) -> None:
         """Begin to connect, for ever."""
@@ -366,8 +375,32 @@ class Uplink(Protocol):
         """Publish ledger lines; answered by LedgerSynced, one day."""
         ...
 
+    def reply(self, message: str, outcome: str) -> None:
+        """Publish what came of a message of the owner; while offline nothing is kept, as the message is repeated."""
+        ...
+
     def close(self) -> None:
         """Say goodbye, and end."""
+        ...
+
+
+class Owner(Protocol):
+    """The owner's messages that were put on the box itself. Posts OwnerSaid."""
+
+    def start(self, post: Post) -> None:
+        """Look, and tell."""
+        ...
+
+    def look(self) -> None:
+        """Asked each second: tell what is new."""
+        ...
+
+    def answered(self, message: str) -> None:
+        """A message was answered, wherever it came from; it need not be told again."""
+        ...
+
+    def close(self) -> None:
+        """End."""
         ...
 
 

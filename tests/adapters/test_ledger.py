@@ -11,10 +11,15 @@ import msgspec
 import pytest
 
 from handschlag.adapters.files import RealFiles
-from handschlag.adapters.ledger_file import LedgerDamaged, LedgerFile
-from handschlag.core.events import DiskFailed, EntryDurable, Event
+from handschlag.adapters.ledger_file import LedgerFile, Signer
+from handschlag.cli.evidence import FolderFiles
+from handschlag.core.effects import Value
+from handschlag.core.events import DiskFailed, EntryDurable, Event, LedgerDoubted
+from handschlag.core.fold import fold
+from handschlag.sealing.verify import verify_ledger
 from handschlag.sim.files import Operation, WatchedFiles
 from handschlag.sim.worker import HeldWorker, InlineWorker
+from tests.sealing import builder
 from tests.support.clock import HandClock
 
 NOVEMBER = 1_795_435_200.0
@@ -36,10 +41,20 @@ class Disk:
         self.posted.append(event)
         self.done_when_told.append(len(self.files.done))
 
-    def open(self, worker: HeldWorker | None = None, boot: str = "b1") -> LedgerFile:
+    def open(
+        self, worker: HeldWorker | None = None, boot: str = "b1", *, relied: int = 0, signed: bool = False
+    ) -> LedgerFile:
         """A ledger as after a start."""
-        worker = worker or InlineWorker(on_error=raise_)
-        return LedgerFile(self.folder, boot=boot, files=self.files, worker=worker, post=self.post, clock=self.clock)
+        return LedgerFile(
+            self.folder,
+            boot=boot,
+            files=self.files,
+            worker=worker or InlineWorker(on_error=raise_),
+            post=self.post,
+            clock=self.clock,
+            signer=Signer(builder.BOX, builder.BOX_KEY) if signed else None,
+            relied=lambda: relied,
+        )
 
     def month(self, name: str = "2026-11") -> Path:
         """A month's file."""
@@ -170,43 +185,205 @@ def swap_lines(data: bytes) -> bytes:
     return b"".join([lines[0], lines[2], lines[1], *lines[3:]])
 
 
-@pytest.mark.parametrize(
-    "edit",
-    [
-        drop_line,
-        swap_lines,
-        lambda data: data[data.index(b"\n") + 1 :],
-        lambda data: data.replace(b'"seizure":1', b'"seizure":7'),
-        lambda data: data.replace(b'"seq":2', b'"seq":3'),
-        lambda data: b"\n" + data,
-        lambda data: data + b"{}\n",
-        lambda data: data + b"[]\n",
-        lambda data: data + b"\xff\n",
-        lambda data: data + data.splitlines(keepends=True)[-1],
-    ],
-)
-def test_an_edited_ledger_is_refused(disk: Disk, edit: Callable[[bytes], bytes]) -> None:
-    """A missing, swapped, doubled, changed or foreign line is one clear error that names file and entry."""
+EDITS = [
+    drop_line,
+    swap_lines,
+    lambda data: data[data.index(b"\n") + 1 :],
+    lambda data: data.replace(b'"seizure":1', b'"seizure":7'),
+    lambda data: data.replace(b'"seq":2', b'"seq":3'),
+    lambda data: b"\n" + data,
+]
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edited_ledger_is_doubted_and_goes_on_behind_what_was_found(
+    disk: Disk, edit: Callable[[bytes], bytes]
+) -> None:
+    """It starts, says at which entry, changes nothing that was there, and takes entries that the next start reads."""
     disk.filled()
     disk.month().write_bytes(edit(disk.month().read_bytes()))
     before = disk.month().read_bytes()
-    with pytest.raises(LedgerDamaged, match=r"2026-11\.jsonl: ledger entry \d"):
-        disk.open()
-    assert disk.month().read_bytes() == before
+    ledger = disk.open()
+    assert ledger.doubt is not None
+    assert "ledger entry" in ledger.doubt.why
+    doubted(ledger)
+    ledger.append("boot", {}, 0)
+    assert disk.month().read_bytes().startswith(before)
+    again = disk.open(boot="b3")
+    assert again.doubt is None  # admitted; that it is doubted still stands in the ledger
+    assert [entry["kind"] for entry in again.entries()][-2:] == ["fault", "boot"]
+    assert again.durable()[0] == 6
+    assert fold(again.entries()).ledger_doubt
+    epoch(again)
+    assert not fold(disk.open().entries()).ledger_doubt
 
 
-def test_a_missing_or_torn_earlier_month_is_refused(disk: Disk) -> None:
+def doubted(ledger: LedgerFile) -> None:
+    """What the core writes down first."""
+    assert ledger.doubt is not None
+    head: dict[str, Value] = {"head_seq": ledger.doubt.seq, "head_hash": ledger.doubt.hash}
+    ledger.append("fault", {"what": "ledger:doubted", "why": ledger.doubt.why, **head}, 0)
+
+
+def epoch(ledger: LedgerFile, number: int = 2) -> None:
+    """The owner's word, as the core writes it down."""
+    said: dict[str, Value] = {
+        "by": "owner",
+        "id": "i",
+        "name": "epoch",
+        "counter": 1,
+        "epoch": number,
+        "outcome": "done",
+    }
+    ledger.append("command", said, 0)
+
+
+TAILS = [b"\0" * 700, b"{}\n", b"[]\n", b"\xff\n", b'{"seq":5,"pr', b"\n\n", b"\0\0\n" * 3]
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_garbage_behind_the_last_entry_is_dropped_unless_something_relies_on_more(disk: Disk, tail: bytes) -> None:
+    """Whatever a cut leaves is no doubt; the same is one when a manifest or a signed head names a later entry."""
+    disk.filled()
+    whole = disk.month().read_bytes()
+    disk.month().write_bytes(whole + tail)
+    assert disk.open().doubt is None
+    assert disk.month().read_bytes() == whole
+    disk.month().write_bytes(whole + tail)
+    relied = disk.open(relied=5)
+    assert relied.doubt is not None
+    assert disk.month().read_bytes() == whole + tail
+    doubted(relied)
+    assert disk.open().durable()[0] == 5
+
+
+def test_the_last_entry_doubled_is_dropped(disk: Disk) -> None:
+    """It says nothing new."""
+    disk.filled()
+    whole = disk.month().read_bytes()
+    disk.month().write_bytes(whole + whole.splitlines(keepends=True)[-1])
+    assert disk.open().doubt is None
+    assert disk.month().read_bytes() == whole
+
+
+def test_a_missing_torn_or_unreadable_earlier_month_is_doubted(disk: Disk) -> None:
     """Only the last file may end in the middle of a line, and no file may be missing."""
     ledger = disk.filled(2)
     disk.clock.now += 10 * DAY
     ledger.append("call", {}, 0)
     whole = disk.month().read_bytes()
     disk.month().write_bytes(whole[:-1])
-    with pytest.raises(LedgerDamaged, match=r"2026-11\.jsonl: incomplete"):
-        disk.open()
+    assert "incomplete" in str(disk.open().doubt)
     disk.month().unlink()
-    with pytest.raises(LedgerDamaged, match=r"2026-12\.jsonl: ledger entry 1"):
-        disk.open()
+    assert "ledger entry 1" in str(disk.open().doubt)
+    disk.month().mkdir()  # reading a folder fails for everybody, root included
+    assert "cannot be read" in str(disk.open().doubt)
+
+
+def test_a_last_file_that_cannot_be_read_is_left_alone(disk: Disk) -> None:
+    """The chain goes on in the file of the next month, behind what a signed head names."""
+    disk.filled(3)
+    disk.open(signed=True).append("call", {}, 0)
+    disk.month().rename(disk.folder / "kept")
+    disk.month().mkdir()
+    ledger = disk.open(signed=True)
+    doubted(ledger)
+    assert disk.month("2026-12").exists()
+    disk.month().rmdir()
+    assert disk.open(signed=True).durable()[0] == 5
+
+
+@pytest.mark.parametrize(
+    ("seq", "line_hash", "why"), [(5, "ab" * 32, "ends at entry 4"), (2, "ab" * 32, "another one"), (5, "", "ends at")]
+)
+def test_a_line_that_others_name_and_the_ledger_has_not_is_a_doubt(
+    disk: Disk, seq: int, line_hash: str, why: str
+) -> None:
+    """A later one than the last (shortened, rolled back), or another one of the same number (forked)."""
+    ledger = disk.filled()
+    ledger.check(4, ledger.durable()[1], "the archive")
+    ledger.check(2, "", "the archive")
+    ledger.check(0, "", "the archive")
+    disk.posted.clear()
+    ledger.check(seq, line_hash, "the archive")
+    (event,) = disk.posted
+    assert isinstance(event, LedgerDoubted)
+    assert (event.seq, event.hash) == (seq, line_hash)
+    assert f"the archive names entry {seq}" in event.why
+    assert why in event.why
+
+
+def test_a_shortened_ledger_goes_on_behind_the_line_that_is_known(disk: Disk) -> None:
+    """No number is used twice; what is missing is admitted; after the owner's epoch old claims count no more."""
+    ledger = disk.filled()
+    named = LedgerDoubted(0.0, "the archive names entry 20", 20, "ab" * 32)
+    ledger.doubt = named
+    doubted(ledger)
+    assert ledger.durable()[0] == 21
+    epoch(ledger)
+    again = disk.open(boot="b2")
+    assert again.doubt is None
+    assert [entry["seq"] for entry in again.entries()] == [1, 2, 3, 4, 21, 22]
+    assert [msgspec.json.decode(line)["seq"] for line in again.lines(1, 99)] == [1, 2, 3, 4, 21, 22]
+    assert [msgspec.json.decode(line)["seq"] for line in again.lines(21, 21)] == [21]
+    for seq, line_hash in ((20, "ab" * 32), (12, "cd" * 32), (3, "ef" * 32)):
+        assert again.holds(seq, line_hash)
+    assert not again.holds(23, "ab" * 32)
+    assert not again.holds(22, "ab" * 32)
+    again.append("call", {}, 0)
+    assert disk.open().durable() == again.durable()
+
+
+def test_a_head_is_signed_once_a_day_and_the_newest_31_stay(disk: Disk) -> None:
+    """For durable lines only; verify takes the folder with them; a clock that jumps by years is only another day."""
+    ledger = disk.open(signed=True)
+    for day in range(40):
+        disk.clock.now = NOVEMBER + day * DAY
+        ledger.append("call", {"seizure": 2 * day}, 0)
+        ledger.append("call", {"seizure": 2 * day + 1}, 0)
+    heads = sorted(int(path.name.split(".")[1]) for path in disk.folder.glob("head.*.jws"))
+    assert heads == [2 * day + 1 for day in range(9, 40)]
+    verdict = verify_ledger(FolderFiles(disk.folder), builder.trust(), box=builder.BOX)
+    assert verdict.ok, verdict.wrong
+    assert "vouched for up to entry 79" in verdict.checked["ledger"]
+    before = disk.files.done[:]
+    disk.open(signed=True).append("call", {}, 0)
+    assert not [done for done in disk.files.done[len(before) :] if done.kind == "rename"]
+
+
+@pytest.mark.parametrize("cut", [1, 3, 20])
+def test_a_signed_head_finds_a_ledger_that_was_shortened(disk: Disk, cut: int) -> None:
+    """Whole lines taken off the end leave a chain that holds; the head of the day knows better."""
+    ledger = disk.open(signed=True)
+    for day in range(2):
+        disk.clock.now = NOVEMBER + day * DAY
+        for _ in range(20):
+            ledger.append("call", {}, 0)
+    lines = disk.month().read_bytes().splitlines(keepends=True)
+    disk.month().write_bytes(b"".join(lines[: len(lines) - 19 - cut]))
+    found = disk.open(signed=True).doubt
+    assert found is not None
+    assert "a signed head names entry 21" in found.why
+    for path in disk.folder.glob("head.*.jws"):
+        path.write_bytes(path.read_bytes()[:-7] + b"AAAAAAA")
+    assert disk.open(signed=True).doubt is None  # nobody's signature
+
+
+@pytest.mark.parametrize("years", [[40, -40, 1], [-56, 60, -3], [0, 0, 70]])
+@pytest.mark.parametrize("synced", [True, False])
+def test_a_clock_that_jumps_by_years_leaves_a_chain_in_order(disk: Disk, years: list[int], synced: bool) -> None:  # noqa: FBT001 -- both
+    """Both ways, trusted or never: numbers run on, file names rise, every start finds it whole."""
+    for number, jump in enumerate(years):
+        disk.clock.now, disk.clock.synced = NOVEMBER + jump * 365.25 * DAY, synced
+        ledger = disk.open(boot=f"b{number}", signed=True)
+        ledger.append("boot", {}, 0)
+        ledger.append("call", {}, 0)
+        assert ledger.doubt is None
+    again = disk.open(signed=True)
+    assert again.doubt is None
+    assert [entry["seq"] for entry in again.entries()] == [1, 2, 3, 4, 5, 6]
+    months = [path.stem for path in sorted(disk.folder.glob("*.jsonl"))]
+    assert len(months) == 1 or synced
 
 
 def test_other_files_in_the_folder_are_left_alone(disk: Disk) -> None:

@@ -417,6 +417,27 @@ def yes_then_restart(w: World, r: Random) -> None:
     w.wait(0.5)
 
 
+def ledger_doubted(w: World, r: Random) -> None:
+    """Somebody names a line that the ledger has not; in most worlds the owner opens a new epoch."""
+    seq = r.choice((w.seq + 5, 1))
+    w.feed(ev.LedgerDoubted(w.now, "the archive names another line", seq, "ab" * 32))
+    w.wait(0.2)
+    if r.random() < 0.7:
+        number = w.state.call.epoch + 1
+        w.feed(ev.OwnerSaid(w.now, f"e{w.now}", "epoch", w.state.call.owner.counter + 1, epoch=number))
+        w.wait(0.5)
+
+
+def owner_said(w: World, r: Random) -> None:
+    """A message of the owner: new or old, of a recording that is here, runs, or never was."""
+    known = sorted({*w.files, w.recording or "", "018bcfe7-0000-7000-8000-00000000dead"})
+    name = r.choice(("erase", "erase", "hold", "release", "class"))
+    kept_for = r.choice(("inquiry", "order", "repair", "building")) if name == "class" else ""
+    counter = w.state.call.owner.counter + r.choice((0, 1, 1, 1, 2))
+    w.feed(ev.OwnerSaid(w.now, f"{name}{counter}", name, counter, r.choice(known), kept_for=kept_for))
+    w.wait(r.choice((0.0, 0.5)))
+
+
 def yes_then_its_end(w: World, r: Random) -> None:
     """Recorded and receipted; then the disk fills, or its time is over, or the archive has had it for long."""
     w.adapters.keep_s = r.choice((5.0, 40.0, 30 * 86400.0))
@@ -424,6 +445,8 @@ def yes_then_its_end(w: World, r: Random) -> None:
     w.hang_up()
     w.feed(ev.Connected(w.now))
     w.wait(r.choice((0.1, 6.0)))
+    if r.random() < 0.3:
+        owner_said(w, r)
     if r.random() < 0.4:
         w.adapters.free_bytes = 1 << 30
     elif r.random() < 0.7:
@@ -547,7 +570,7 @@ SELDOM: tuple[Act, ...] = (
     *(ring, tone, exchange, flash, pulse, dialled, caller_id, hello, reboot, tap_gone, audio, register, disk_failed),
     *(line_sounds,),
     *(fault, fault, fault, power_cut, new_settings, clock, line_break, reversal, match, broker, edge, incoming),
-    *(outgoing, next_call_at_once),
+    *(outgoing, next_call_at_once, ledger_doubted, owner_said),
 )
 HOSTILE: tuple[Act, ...] = (stray_deadline, stray_sound, hostile_line, hostile_archive)
 

@@ -599,6 +599,9 @@ class Judge:
             case "closed":
                 assert recording.closed, "`closed` is written when the manifest is durable"
                 recording.closed_ticket = effect.ticket
+            case "command":
+                if (effect.fields["name"], effect.fields["outcome"]) == ("erase", "done"):
+                    recording.ended_ticket = effect.ticket
             case "purged" | "expired":
                 assert recording.closed, "led out before its manifest was durable"
                 recording.ended_ticket = effect.ticket
@@ -614,6 +617,7 @@ class Judge:
     def _may(self, here: tuple[str, int]) -> None:
         """What must be so whenever the box asks, takes a yes, or captures its first sample."""
         now = self.now
+        assert not self.keeping.doubted, "the ledger is doubted"
         assert self.line.off_hook, "consent needs a call"
         assert not self.line.ring, "consent needs a call"
         assert self.line.known(now), "the line is unknown"

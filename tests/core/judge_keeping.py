@@ -22,7 +22,12 @@ class KeepingJudge:
         self.until: dict[str, float | None] = {}
         self.receipted: dict[str, float | None] = {}  # at which trusted time
         self.led_out: dict[str, int] = {}
+        self.erased: dict[str, int] = {}
         self.durable: set[int] = set()
+        self.held: dict[str, bool] = {}
+        self.releasing: dict[int, str] = {}
+        self.doubted = False
+        self.lifting: set[int] = set()
         self.tally: dict[str, int] = {}
 
     def event(self, event: ev.Event) -> None:
@@ -31,6 +36,7 @@ class KeepingJudge:
         match event:
             case ev.Booted():
                 self._forget()
+                self.doubted = event.ledger_doubt != ""
             case ev.ClockTold():
                 self._clock(event)
             case ev.SpaceTold():
@@ -45,11 +51,18 @@ class KeepingJudge:
                 self.led_out.pop(event.recording, None)
             case ev.EntryDurable():
                 self.durable.add(event.ticket)
+                self.held.pop(self.releasing.pop(event.ticket, ""), None)
+                self.doubted &= event.ticket not in self.lifting
+            case ev.LedgerDoubted():
+                self.doubted = True
             case _:
                 pass
 
     def _forget(self) -> None:
         self.led_out.clear()
+        self.erased.clear()
+        self.releasing.clear()
+        self.lifting.clear()
         self.durable.clear()
         self.until.clear()
         self.receipted.clear()
@@ -61,12 +74,15 @@ class KeepingJudge:
             self.receipted.update({r: event.wall for r, at in self.receipted.items() if at is None})
 
     def _found(self, event: ev.FolderFound) -> None:
+        self.held[event.recording] = event.held
         self.until[event.recording] = event.retain_until
         if event.receipted:
             self._receipt(event.recording, event.at, event.receipted_at)
 
     def record(self, effect: do.Record, *, idle: bool) -> None:
         """An entry that leads a recording out."""
+        if effect.kind == "command":
+            self._command(effect)
         if effect.kind not in RULES:
             return
         name = str(effect.fields["recording"])
@@ -84,13 +100,36 @@ class KeepingJudge:
             old = since is not None and self.wall() - since >= 14 * DAY_S - 0.01
             short = self.free is not None and self.free < 3 * 1024**3
             assert old if effect.fields["reason"] == "age" else short, f"purged too early: {effect.fields}"
+        assert not self.held.get(name), f"{effect.kind} though it is held"
         self.led_out[name] = effect.ticket
         self._count(effect.kind)
+
+    def _command(self, effect: do.Record) -> None:
+        fields = effect.fields
+        name = str(fields.get("recording", ""))
+        match fields["name"], fields["outcome"]:
+            case "erase", "done":
+                assert not self.held.get(name), "a held recording is erased"
+                assert name in self.until, "erased though it was never closed"
+                self.erased[name] = effect.ticket
+                self._count("erased")
+            case "hold", "done":
+                self.held[name] = True
+                self._count("held back")
+            case "release", "done":
+                self.releasing[effect.ticket] = name
+            case "epoch", "done":
+                self.lifting.add(effect.ticket)
+                self._count("epoch")
+            case _:
+                pass
 
     def destroy(self, recording: str) -> None:
         """What leaves by rule is in the ledger before it begins."""
         if recording in self.led_out:
             assert self.led_out[recording] in self.durable, "led out before its entry was durable"
+        if recording in self.erased:
+            assert self.erased[recording] in self.durable, "erased before its entry was durable"
 
     def wall(self) -> float:
         """What the clock says at this moment."""

@@ -33,6 +33,9 @@ def restart(
             folded.private,
             frozenset(folded.doubted),
             tuple(folded.staff.values()),
+            owner=folded.owner,
+            epoch=folded.epoch,
+            ledger_doubt=folded.ledger_doubt,
         )
     )
     for name, (state, attempts, reason) in sorted(world.spool.rows.items()):

@@ -395,7 +395,7 @@ def test_the_ledger_is_synced_in_batches_and_only_its_durable_lines() -> None:
     assert do.SendLedger(201, 400) in bench.feed(ev.LedgerSynced(0.0, 200, "h"))
     out = bench.feed(ev.LedgerSynced(0.0, 400, "h"))
     assert do.SendLedger(401, 450) in out
-    assert do.SaveRow("ledger", "acked", 400) in out
+    assert do.SaveRow("ledger", "acked", 400, "h") in out
     assert do.SendLedger(401, 450) in bench.feed(ev.Woke(16.0, "delivery"))
 
 

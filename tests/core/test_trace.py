@@ -32,7 +32,7 @@ OFTEN: tuple[str, ...] = (
 )
 OFTEN += ("asked", "keys sent", "restart", "held")
 SOMETIMES: tuple[str, ...] = ("restart while capturing", "interrupted", "excluded", "private", "asked by itself")
-SOMETIMES += ("prompted", "purged", "expired")
+SOMETIMES += ("prompted", "purged", "expired", "erased", "held back", "epoch")
 
 
 @settings(

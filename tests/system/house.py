@@ -32,6 +32,7 @@ from handschlag.sim.audio import SimAudio, StreamClock
 from handschlag.sim.line import LineModel
 from handschlag.sim.line_port import SimLine
 from handschlag.sim.memory_catalog import MemoryCatalog
+from handschlag.sim.memory_owner import MemoryOwner
 from handschlag.sim.memory_registers import MemoryRegisters
 from handschlag.sim.panel import SimPanel
 from handschlag.sim.tap import SimTap
@@ -116,6 +117,7 @@ class House:
         self.archive = SimArchive(BOX)
         self.uplink = SimUplink(self.archive, read=self.spool.read, ledger_lines=self.ledger.lines, now=self.clock.mono)
         self.registers = MemoryRegisters(self.clock.mono, (StaffConsent(1, "d" * 64, "1", valid_from=1.6e9),))
+        self.owners_word = MemoryOwner()
         ports = Ports(
             self.clock,
             self.line,
@@ -126,6 +128,7 @@ class House:
             MemoryCatalog(),
             self.uplink,
             self.registers,
+            self.owners_word,
         )
         self.app = App(
             self.policy,

@@ -90,3 +90,6 @@ class AbsentUplink(_Absent):
 
     def send_ledger(self, first: int, last: int) -> None:
         """Nobody to send to."""
+
+    def reply(self, message: str, outcome: str) -> None:
+        """Nobody to answer."""

@@ -1,9 +1,18 @@
 """The ledger on disk: one file of lines per month, chained across files, appended and never changed.
 
 A line gets its number and its hash when it is appended, in the caller's thread; the worker writes all lines that wait
-with one fsync, and only then tells each as `EntryDurable`. What a cut leaves of the last line is dropped at the start.
-Anything else that does not fit (a broken chain, a missing file) is `LedgerDamaged`: the box may not record on a journal
-that somebody has edited, and nothing is mended here.
+with one fsync, and only then tells each as `EntryDurable`.
+
+What is found at the start is either a ledger with, at most, a torn end, or one to be doubted. A torn end is what a cut
+leaves after the last whole line that fits: part of a line, zeros, garbage, but no further line, and nothing younger
+than what anything durable elsewhere relies on (`relied`: heads, manifests, the archive's acknowledgement). It is cut
+off, silently. Everything else is doubted (`doubt`): a line in the middle that does not fit, a file that is missing or
+cannot be read, an end before a line that a signed head, a manifest or the archive names, or another line than they
+name. Then nothing is mended and nothing found is changed: the chain goes on behind it with an entry that admits what
+is not proven (`sealing.ledger.Walker`), so that every decision is still written down; but nothing new is recorded
+until the owner opens a new epoch. What was named before that epoch is not asked for again.
+
+Once a day a signed head (`head.<seq>.jws`) vouches for all durable lines before it; the newest 31 stay.
 
 The month in a file's name is for people. It moves on only by a synchronised clock and never back (P11), so that the
 order of names is the order of numbers.
@@ -20,30 +29,62 @@ import threading
 import time
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from handschlag.core.effects import Value
-from handschlag.core.events import DiskFailed, EntryDurable
-from handschlag.errors import HandschlagError
+from handschlag.core.events import DiskFailed, EntryDurable, LedgerDoubted
 from handschlag.ports import Clock, FileOps, Post, Worker
 from handschlag.sealing import ledger
 from handschlag.sealing.errors import SealingError
-from handschlag.sealing.ledger import LedgerPosition
+from handschlag.sealing.keys import SigningKey
+from handschlag.sealing.ledger import LedgerHead, LedgerPosition, Walker
+from handschlag.sealing.manifest import read_manifest
+from handschlag.sealing.trust import RoleKeys, TrustedKey
 
 _NAME = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
-class LedgerDamaged(HandschlagError, ValueError):
-    """The ledger found at the start is not the one that was written."""
+HEADS_KEPT = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Signs and reads heads as the box `box`."""
+
+    box: str
+    key: SigningKey
+
+    def sign(self, position: LedgerPosition, at: str, *, synced: bool) -> bytes:
+        """A head for a durable line."""
+        clock = "synced" if synced else "unsynced"
+        return ledger.sign_head(box=self.box, position=position, at=at, clock=clock, key=self.key)
+
+    def read(self, path: Path) -> LedgerHead | None:
+        """A head of this box; None for a file that is none, which proves nothing."""
+        try:
+            return ledger.read_head(path.read_bytes(), self._keys())
+        except (OSError, SealingError):
+            return None
+
+    def signed(self, manifest: bytes) -> bool:
+        """Whether this box signed that manifest."""
+        try:
+            read_manifest(manifest, self._keys())
+        except SealingError:
+            return False
+        return True
+
+    def _keys(self) -> RoleKeys:
+        return RoleKeys("boxes", (TrustedKey.of(self.key.verify_key, box=self.box),))
 
 
 @dataclass(slots=True)
-class _Month:
-    """One file: where its durable lines begin, and where they end."""
+class _Run:
+    """Lines of one file that follow one another: where each begins in it, and where the last ends."""
 
     name: str
     first_seq: int
@@ -64,11 +105,29 @@ class _Waiting:
 class LedgerFile:
     """`ports.Ledger` in `folder`, for the box's run `boot`.
 
-    The worker belongs to the ledger from here on: `close` ends it. Raises LedgerDamaged when the chain is broken, and
-    OSError when the folder cannot be read or an incomplete last line cannot be cut off.
+    The worker belongs to the ledger from here on: `close` ends it. `signer` signs heads, and knows its own; `relied`
+    gives the highest number that manifests and the archive's acknowledgement name, and is asked only when there is a
+    torn end. Raises OSError when the folder cannot be read or a torn end cannot be cut off.
     """
 
-    def __init__(self, folder: Path, *, boot: str, files: FileOps, worker: Worker, post: Post, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        boot: str,
+        files: FileOps,
+        worker: Worker,
+        post: Post,
+        clock: Clock,
+        signer: Signer | None = None,
+        relied: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.doubt: LedgerDoubted | None = None
+        self._signer = signer
+        self._relied = relied
+        self._walker = Walker()
+        self._head_day = ""
+        self._ragged = False
         self._folder = folder
         self._boot = boot
         self._files = files
@@ -76,13 +135,13 @@ class LedgerFile:
         self._post = post
         self._clock = clock
         self._lock = threading.Lock()
-        self._months: list[_Month] = []
+        self._months: list[_Run] = []
         self._durable = ledger.GENESIS
         self._pending: list[_Waiting] = []
         self._torn = False
+        self._month = ""
         self._load()
         self._newest = self._durable
-        self._month = self._months[-1].name if self._months else ""
 
     def append(self, kind: str, fields: Mapping[str, Value], ticket: int) -> None:
         """Append an entry with the next number; EntryDurable comes when its fsync has returned.
@@ -93,8 +152,13 @@ class LedgerFile:
         month = time.strftime("%Y-%m", time.gmtime(wall))
         if not self._month or (synced and month > self._month):
             self._month = month
+        after = self._newest
+        if kind == "fault" and fields.get("what") == ledger.DOUBTED:
+            after = self._head_of(fields)
+            good: dict[str, Value] = {"good_seq": self._newest.seq, "good_hash": self._newest.hash}
+            fields = {**fields, **good, "head_seq": after.seq, "head_hash": after.hash}
         line, self._newest = ledger.next_line(
-            self._newest,
+            after,
             kind,
             fields,
             at=_utc(wall),
@@ -105,6 +169,12 @@ class LedgerFile:
         with self._lock:
             self._pending.append(_Waiting(self._month, self._newest, line, ticket))
         self._worker.submit(self._flush)
+
+    def _head_of(self, fields: Mapping[str, Value]) -> LedgerPosition:
+        """What an entry of doubt follows: the newest line that anybody has named, so that no number is used twice."""
+        named = LedgerPosition(int(str(fields.get("head_seq", 0))), str(fields.get("head_hash", "")))
+        newest = max(self._newest, self._walker.head, key=lambda position: position.seq)
+        return named if named.hash and named.seq > newest.seq else newest
 
     def durable(self) -> tuple[int, str]:
         """Number and hash of the newest durable entry; (0, 64 zeros) when there is none."""
@@ -120,15 +190,37 @@ class LedgerFile:
     def entries(self) -> Iterable[Mapping[str, Any]]:
         """All durable entries in order, one month in memory at a time."""
         with self._lock:
-            months = [(month.name, month.size) for month in self._months]
-        for name, size in months:
-            for line in _split(self._read(name, 0, size)):
+            runs = [(run.name, run.starts[0], run.size) for run in self._months if run.starts]
+        for name, start, size in runs:
+            for line in _split(self._read(name, start, size)):
                 yield ledger.parse_line(line)
 
     def try_again(self) -> None:
         """Write what the disk refused, if there is such a thing."""
         if self._torn:
             self._worker.submit(self._flush)
+
+    def holds(self, seq: int, line_hash: str) -> bool:
+        """Whether the durable ledger has that line, or the owner has opened an epoch after it."""
+        with self._lock:
+            last, walker = self._durable.seq, self._walker
+        if seq < max(walker.lifted_by, 1) or any(s.good.seq < seq <= s.head.seq for s in walker.stretches):
+            return True
+        found = self.lines(seq, seq) if seq <= last else ()
+        return bool(found) and line_hash in {"", ledger.line_hash(found[0])}
+
+    def check(self, seq: int, line_hash: str, who: str) -> None:
+        """Posts LedgerDoubted unless the ledger, with everything appended so far, has the line that `who` names."""
+        self._worker.submit(lambda: self._check(seq, line_hash, who))
+
+    def _check(self, seq: int, line_hash: str, who: str) -> None:
+        if not self.holds(seq, line_hash):
+            self._post(self._doubt_of(seq, line_hash, who))
+
+    def _doubt_of(self, seq: int, line_hash: str, who: str) -> LedgerDoubted:
+        last = self._durable.seq
+        why = f"ends at entry {last}" if seq > last else "has another one"
+        return LedgerDoubted(self._clock.mono(), f"{who} names entry {seq}, the ledger {why}", seq, line_hash)
 
     def close(self) -> None:
         """Wait until everything is on disk, and end the worker."""
@@ -174,6 +266,32 @@ class LedgerFile:
             for entry in waiting:
                 at, position = self._clock.mono(), entry.position
                 self._post(EntryDurable(at, entry.ticket, position.seq, position.hash))
+        self._sign_head()
+
+    def _sign_head(self) -> None:
+        """Once a day, by whatever clock there is; one that cannot be written is tried again with the next entry."""
+        wall, synced = self._clock.wall()
+        at = _utc(wall)
+        position = self._durable
+        if self._signer is None or at[:10] == self._head_day or not position.seq:
+            return
+        head = self._signer.sign(position, at, synced=synced)
+        path = self._folder / f"head.{position.seq}.jws"
+        new = path.with_name(f".{path.name}.tmp")
+        try:
+            self._files.write(str(new), head)
+            self._files.fsync(str(new))
+            self._files.rename(str(new), str(path))
+            self._files.fsync_dir(str(self._folder))
+            for old in self._heads()[:-HEADS_KEPT]:
+                self._files.unlink(str(old))
+        except OSError:
+            return
+        self._head_day = at[:10]
+
+    def _heads(self) -> list[Path]:
+        found = [path for path in self._folder.glob("head.*.jws") if path.name.split(".")[1].isdigit()]
+        return sorted(found, key=lambda path: int(path.name.split(".")[1]))
 
     def _write(self, name: str, waiting: list[_Waiting]) -> None:
         path = self._path(name)
@@ -184,18 +302,19 @@ class LedgerFile:
             self._files.fsync_dir(str(self._folder.parent))
         if self._torn and path.exists():
             self._files.truncate(str(path), size)
-        self._files.append(str(path), b"".join(entry.line + b"\n" for entry in waiting))
+        ragged = b"\n" if self._ragged and known is not None else b""
+        self._files.append(str(path), ragged + b"".join(entry.line + b"\n" for entry in waiting))
         self._files.fsync(str(path))
         if known is None:
             self._files.fsync_dir(str(self._folder))
         self._torn = False
         with self._lock:
-            month = known or _Month(name, waiting[0].position.seq)
-            if known is None:
-                self._months.append(month)
+            end = size + len(ragged)
+            self._ragged = False
             for entry in waiting:
-                month.starts.append(month.size)
-                month.size += len(entry.line) + 1
+                self._index(name, entry.position, end, len(entry.line) + 1)
+                end += len(entry.line) + 1
+                self._walker.take(entry.line)
             self._durable = waiting[-1].position
             del self._pending[: len(waiting)]
 
@@ -205,29 +324,85 @@ class LedgerFile:
         names = sorted(path.stem for path in self._folder.glob("*.jsonl") if _NAME.fullmatch(path.stem))
         for name in names:
             self._take(name, last=name == names[-1])
-        if names:
+        for torn in self._folder.glob(".head.*.tmp"):
+            self._files.unlink(str(torn))
+        self._month = self._month or (names[-1] if names else "")
+        if self._months:
             # A process that died before its fsync leaves lines that only memory holds; nothing may build upon those.
-            self._files.fsync(str(self._path(names[-1])))
+            self._files.fsync(str(self._path(self._months[-1].name)))
             self._files.fsync_dir(str(self._folder))
+        walker = self._walker
+        if walker.broken:
+            self.doubt = LedgerDoubted(self._clock.mono(), walker.broken, walker.head.seq, walker.head.hash)
+        self._compare_heads()
+
+    def _compare_heads(self) -> None:
+        """What the box itself has signed must be there."""
+        for path in reversed(self._heads()) if self._signer is not None else ():
+            head = self._signer.read(path) if self._signer is not None else None
+            if head is None:
+                continue
+            self._head_day = self._head_day or head.at[:10]
+            if not self.holds(head.seq, head.hash) and (self.doubt is None or head.seq > self.doubt.seq):
+                found = self._doubt_of(head.seq, head.hash, "a signed head")
+                self.doubt = found if self.doubt is None else replace(found, why=self.doubt.why)
 
     def _take(self, name: str, *, last: bool) -> None:
-        """Check a month's chain and index its lines; cut an incomplete last line off the last file."""
-        data = self._path(name).read_bytes()
-        size = data.rfind(b"\n") + 1
-        if size < len(data):
-            if not last:
-                raise LedgerDamaged(f"ledger {name}.jsonl: incomplete last line, and a later month after it")
-            self._files.truncate(str(self._path(name)), size)
-        month = _Month(name, self._durable.seq + 1)
-        lines = _split(data[:size])
+        """Follow the chain through a month; cut a torn end off the last file."""
+        path = self._path(name)
+        broken_before = self._walker.broken
         try:
-            for line, (position, _) in zip(lines, ledger.walk(lines, self._durable), strict=True):
-                self._durable = position
-                month.starts.append(month.size)
-                month.size += len(line) + 1
-        except SealingError as error:
-            raise LedgerDamaged(f"ledger {name}.jsonl: {error}") from error
-        self._months.append(month)
+            data = path.read_bytes()
+        except OSError as error:
+            self._walker.break_off(f"ledger {name}.jsonl: cannot be read ({error.strerror})")
+            self._month = _after(name) if last else ""
+            return
+        start = proven = 0
+        for line in _split(data):
+            taken = self._walker.take(line)
+            size = len(line) + 1
+            if taken is not None:
+                self._index(name, taken[0], start, size)
+                self._durable = taken[0]
+                proven = start + size
+            start += size
+        if start < len(data):
+            self._walker.break_off(f"ledger {name}.jsonl: incomplete last line")
+        if last and proven < len(data):
+            torn = not broken_before and self._walker.head == self._walker.at
+            self._settle_end(name, proven, len(data), torn=torn, ragged=start < len(data))
+
+    def _settle_end(self, name: str, proven: int, size: int, *, torn: bool, ragged: bool) -> None:
+        """Drop a torn end, or let what comes follow behind it."""
+        walker = self._walker
+        if torn and max(self._relied(), self._newest_head()) <= walker.at.seq:
+            self._files.truncate(str(self._path(name)), proven)
+            self._files.fsync(str(self._path(name)))
+            walker.broken = ""
+            if proven == 0:
+                self._months.append(_Run(name, walker.at.seq + 1))
+            return
+        self._ragged = ragged
+        self._months.append(_Run(name, walker.at.seq + 1, size=size))
+
+    def _newest_head(self) -> int:
+        heads = [self._signer.read(path) for path in self._heads()] if self._signer is not None else []
+        return max((head.seq for head in heads if head is not None), default=0)
+
+    def _index(self, name: str, position: LedgerPosition, start: int, size: int) -> None:
+        """Note where a proven line stands."""
+        run = self._months[-1] if self._months else None
+        if run is None or (run.name, run.size, run.first_seq + len(run.starts)) != (name, start, position.seq):
+            run = _Run(name, position.seq, size=start)
+            self._months.append(run)
+        run.starts.append(start)
+        run.size = start + size
+
+
+def _after(month: str) -> str:
+    """The calendar month after one."""
+    year, number = int(month[:4]), int(month[5:])
+    return f"{year + number // 12:04}-{number % 12 + 1:02}"
 
 
 def _split(data: bytes) -> list[bytes]:

@@ -44,9 +44,11 @@ from handschlag.core.events import (
     Stored,
 )
 from handschlag.errors import HandschlagError
+from handschlag.owners_word import owner_said
 from handschlag.ports import Post
 from handschlag.sealing import receipt
 from handschlag.sealing.keys import Keyring
+from handschlag.sealing.owner import OwnerMessage, read_owner
 from handschlag.sealing.trust import Trust
 
 MAX_PAYLOAD = 96 * 1024
@@ -104,6 +106,15 @@ class _LedgerLines:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    message: str
+    outcome: str
+
+
+_Waiting = _File | _LedgerLines | _Reply
+
+
 @dataclass(slots=True)
 class UplinkCounts:
     """What was dropped on the way in, and how often a connection began."""
@@ -126,6 +137,7 @@ class _Link:
     read: Callable[[str, str], bytes]
     ledger_lines: Callable[[int, int], Sequence[bytes]]
     archive: Keyring
+    owner: Keyring
     in_flight: int
     max_packet: int
     now: Callable[[], float]
@@ -144,10 +156,10 @@ class _Outbox:
         self.closing = False
         self.bell, self._rope = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._lock = threading.Lock()
-        self._waiting: deque[_File | _LedgerLines] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._open = False
 
-    def offer(self, what: _File | _LedgerLines, *, first: bool = False) -> str:
+    def offer(self, what: _Waiting, *, first: bool = False) -> str:
         """Take it, and give "", or why not."""
         with self._lock:
             if not self._open:
@@ -161,7 +173,7 @@ class _Outbox:
         self.ring()
         return ""
 
-    def next(self) -> _File | _LedgerLines | None:
+    def next(self) -> _Waiting | None:
         """Whose turn it is."""
         with self._lock:
             return self._waiting.popleft() if self._waiting else None
@@ -246,6 +258,7 @@ class MqttUplink:
             read=read,
             ledger_lines=ledger_lines,
             archive=trust.keys("archive"),
+            owner=trust.keys("owner"),
             in_flight=in_flight,
             max_packet=max_packet,
             now=now,
@@ -276,6 +289,10 @@ class MqttUplink:
     def send_ledger(self, first: int, last: int) -> None:
         """Publish ledger lines; while offline nothing is kept: the core asks again."""
         self._outbox.offer(_LedgerLines(first, last))
+
+    def reply(self, message: str, outcome: str) -> None:
+        """Answer a message of the owner; while offline nothing is kept: the message comes again."""
+        self._outbox.offer(_Reply(message, outcome))
 
     def close(self) -> None:
         """Say goodbye, and end."""
@@ -419,6 +436,9 @@ class _Session:
                     self._send_file(file)
                 case _LedgerLines() as lines:
                     self._send_lines(lines)
+                case _Reply() as reply:
+                    topic = f"handschlag/1/{self._link.box}/up/reply/{reply.message}"
+                    self._publish(topic, json.dumps({"outcome": reply.outcome}).encode(), None)
 
     def _send_file(self, file: _File) -> None:
         try:
@@ -532,19 +552,25 @@ class _Session:
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         link = self._link
-        if message.topic != f"handschlag/1/{link.box}/down/receipt":
+        what = message.topic.removeprefix(f"handschlag/1/{link.box}/down/")
+        if what not in {"receipt", "owner"}:
             link.counts.foreign += 1
             return
         if len(message.payload) > MAX_PACKET:
             link.counts.too_long += 1
             return
         token = bytes(message.payload)
+        said: receipt.Receipt | OwnerMessage
         try:
-            said = receipt.read_receipt(token, link.archive)
-            event = event_of(said, token, link.now())
+            if what == "owner":
+                said = read_owner(token, link.owner)
+                event: Event = owner_said(said, token, link.now())
+            else:
+                said = receipt.read_receipt(token, link.archive)
+                event = event_of(said, token, link.now())
         except HandschlagError as error:
             link.counts.forged += 1
-            _log.warning("receipt dropped: %s", error)
+            _log.warning("%s dropped: %s", what, error)
             return
         if said.box != link.box:
             link.counts.foreign += 1

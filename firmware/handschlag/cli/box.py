@@ -24,13 +24,14 @@ from handschlag.adapters.files import RealFiles
 from handschlag.adapters.flac import FlacCodec
 from handschlag.adapters.fritz import FritzLine
 from handschlag.adapters.gpio_line import GpioLine
-from handschlag.adapters.ledger_file import LedgerFile
+from handschlag.adapters.ledger_file import LedgerFile, Signer
 from handschlag.adapters.modem import ModemLine
+from handschlag.adapters.owner_files import OwnerFiles
 from handschlag.adapters.panel import GpioPanel
 from handschlag.adapters.registers import FileRegisters
 from handschlag.adapters.sources import SourcesLine
 from handschlag.adapters.spool import DiskSpool, Identity
-from handschlag.adapters.spool.terms import seconds
+from handschlag.adapters.spool.terms import newest_line_named, seconds
 from handschlag.adapters.tap import SerialTap
 from handschlag.adapters.uplink import MqttUplink, TlsFiles
 from handschlag.adapters.vox import VoxLine
@@ -38,6 +39,7 @@ from handschlag.adapters.worker import WorkerThread
 from handschlag.app import App, Ports
 from handschlag.cli import process
 from handschlag.core.country import COUNTRIES
+from handschlag.core.delivery import LEDGER_ROW
 from handschlag.core.events import DiskFailed, Event
 from handschlag.core.fold import Folded, fold
 from handschlag.core.policy import Policy, Shift
@@ -63,6 +65,7 @@ from handschlag.prompts.catalog import Prompt, Prompts
 from handschlag.prompts.catalog import load as load_prompts
 from handschlag.prompts.send_level import capped
 from handschlag.sealing.keys import SigningKey
+from handschlag.sealing.ledger import LedgerPosition
 from handschlag.sealing.trust import Trust, read_trust
 from handschlag.settings import BadSetting, Day, DutySection, Loaded, load
 from handschlag.sim.audio import PipeAudio, StreamClock
@@ -199,11 +202,29 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
     files = RealFiles()
     for folder in (data, data / "spool", data / "ledger"):
         files.mkdir(str(folder))
-    ledger = LedgerFile(data / "ledger", boot=boot, files=files, worker=worker("ledger"), post=post, clock=clock)
+    identity = _identity(loaded, trust)
+    catalog = TinyCatalog(data, files=files, worker=worker("catalog"), post=post, clock=clock)
+    signer = Signer(settings.box.name, identity.key)
+    ledger = LedgerFile(
+        data / "ledger",
+        boot=boot,
+        files=files,
+        worker=worker("ledger"),
+        post=post,
+        clock=clock,
+        signer=signer,
+        relied=lambda: max(newest_line_named(data / "spool"), _acknowledged(catalog)),
+    )
+
+    def claims(position: LedgerPosition, manifest: bytes) -> None:
+        """A manifest of this box's own hand that names a line which is not there is asked about."""
+        if not ledger.holds(position.seq, position.hash) and signer.signed(manifest):
+            ledger.check(position.seq, position.hash, "a manifest")
+
     facts = fold(ledger.entries())
     spool = DiskSpool(
         data,
-        identity=_identity(loaded, trust),
+        identity=identity,
         files=files,
         worker=worker("spool"),
         codec=FlacCodec(),
@@ -211,6 +232,7 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
         post=post,
         facts=lambda recording: facts_of(facts, recording),
         reserve_bytes=settings.box.reserve_mib * 1024 * 1024,
+        claims=claims,
     )
     held = loaded.calibration()
     vox = VoxLine() if settings.line.hint else None
@@ -221,7 +243,7 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
         panel=_panel(loaded, clock),
         spool=spool,
         ledger=ledger,
-        catalog=TinyCatalog(data, files=files, worker=worker("catalog"), post=post, clock=clock),
+        catalog=catalog,
         uplink=_uplink(loaded, clock, spool, ledger, trust),
         registers=FileRegisters(
             data,
@@ -229,6 +251,14 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
             clock=clock,
             country=COUNTRIES[settings.consent.country],
             area_code=settings.consent.area_code,
+        ),
+        owner=OwnerFiles(
+            data / "owner",
+            box=settings.box.name,
+            keys=trust.keys("owner"),
+            files=files,
+            worker=worker("owner"),
+            clock=clock,
         ),
     )
     return App(
@@ -246,6 +276,11 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
         on_change=on_change,
         **({} if vox is None else {"on_heard": vox.heard}),
     )
+
+
+def _acknowledged(catalog: TinyCatalog) -> int:
+    """The ledger's line that the archive has acknowledged, as the catalog knows it."""
+    return int(catalog.rows().get(LEDGER_ROW, {}).get("attempts") or 0)
 
 
 def policy_of(loaded: Loaded, said: Prompts) -> Policy:

@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Any
 
 from handschlag.core.effects import (
+    CheckLedger,
     DestroyRecording,
     DropRevoke,
     DropRow,
@@ -46,6 +47,7 @@ from handschlag.core.events import (
     FileSent,
     FilesListed,
     FolderFound,
+    LedgerDoubted,
     LedgerSynced,
     Missing,
     Progressed,
@@ -322,6 +324,8 @@ def _requeue(d: _Draft, recording: str, *, manifest_only: bool, delay_s: float) 
 
 def _booted(d: _Draft, e: Booted) -> None:
     d.put(seed=e.seed)
+    if e.doubted_now is not None:
+        _ledger_doubted(d, e.doubted_now)
 
 
 def release(state: DeliveryState, effect: WriteKeys, at: float) -> tuple[DeliveryState, list[Effect]]:
@@ -411,7 +415,8 @@ def _revoke_durable(d: _Draft, e: RevokeDurable | RevokeFound) -> None:
 
 def _row_found(d: _Draft, e: RowFound) -> None:
     if e.recording == LEDGER_ROW:
-        d.put(ledger_acked=e.attempts)
+        d.put(ledger_acked=max(d.state.ledger_acked, e.attempts))
+        d.do(CheckLedger(e.attempts, e.reason, "the archive's last answer"))
     else:
         d.put(hints=d.state.hints.put(e.recording, e))
 
@@ -590,9 +595,17 @@ def _archive_destroyed(d: _Draft, e: ArchiveDestroyed) -> None:
 
 
 def _ledger_synced(d: _Draft, e: LedgerSynced) -> None:
+    if e.seq != d.state.ledger_acked:
+        d.do(CheckLedger(e.seq, e.hash, "the archive"))
     if d.state.ledger_acked < e.seq <= d.state.ledger_durable:
         d.put(ledger_acked=e.seq, ledger_asked_at=None)
-        d.do(SaveRow(LEDGER_ROW, "acked", e.seq))
+        d.do(SaveRow(LEDGER_ROW, "acked", e.seq, e.hash))
+
+
+def _ledger_doubted(d: _Draft, e: LedgerDoubted) -> None:
+    """The chain goes on behind the line that is known elsewhere: what the box lost of it cannot be sent."""
+    if e.hash and e.seq > d.state.ledger_durable:
+        d.put(ledger_acked=max(d.state.ledger_acked, e.seq), ledger_asked_at=None)
 
 
 def _woke(d: _Draft, e: Woke) -> None:
@@ -627,6 +640,7 @@ RULES: Mapping[type[Event], Callable[[_Draft, Any], None]] = {
     Refused: _refused,
     ArchiveDestroyed: _archive_destroyed,
     LedgerSynced: _ledger_synced,
+    LedgerDoubted: _ledger_doubted,
     Woke: _woke,
 }
 """Events that are not here (the line, the keys, the button, ...) are the call machine's business."""

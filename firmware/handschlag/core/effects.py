@@ -127,6 +127,26 @@ class Record(Effect):
     ticket: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class CheckLedger(Effect):
+    """Hold the ledger against a line that `who` names: comes back as `LedgerDoubted` when it does not have it.
+
+    An empty hash asks for the number only.
+    """
+
+    seq: int
+    hash: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Effect):
+    """Answer the owner's message `id`; what came of it is durable in the ledger."""
+
+    id: str
+    outcome: str
+
+
 # --- recordings
 
 

@@ -35,7 +35,41 @@ class Event:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class OwnerWord:
+    """The owner's newest message: its counter, which the next must exceed, its id, and what came of it."""
+
+    counter: int = 0
+    id: str = ""
+    outcome: str = ""
+
+
 # --- the box and its clock
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerDoubted(Event):
+    """The ledger is not the one that somebody relies on: `why`, without anything personal.
+
+    `seq` and `hash` are the newest line that is known, or can be read: what comes now follows that one.
+    """
+
+    why: str
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerSaid(Event):
+    """A message of the owner, its signature checked; `id` names it for the answer, `token` is the message itself."""
+
+    id: str
+    name: str
+    counter: int
+    recording: str = ""
+    kept_for: str = ""
+    epoch: int = 0
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +78,9 @@ class Booted(Event):
 
     `boot` is the box's own random boot id; `private` and `staff` are what the ledger last said; `seed` are 16 random
     bytes from which recording ids and jitter are derived, so that the machine itself stays deterministic. `doubted` are
-    the bench results, as (tap serial, name of the result), that a dial tone has disproved.
+    the bench results, as (tap serial, name of the result), that a dial tone has disproved. `owner` is the owner's
+    newest message, `epoch` the newest that was opened; `ledger_doubt` is why the ledger is not trusted since a former
+    run, `doubted_now` what was found of it at this start.
     """
 
     boot: str
@@ -52,6 +88,10 @@ class Booted(Event):
     private: bool = False
     doubted: frozenset[tuple[str, str]] = frozenset()
     staff: tuple[StaffConsent, ...] = ()
+    owner: OwnerWord = field(default_factory=OwnerWord)
+    epoch: int = 0
+    ledger_doubt: str = ""
+    doubted_now: LedgerDoubted | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from handschlag.core.events import OwnerWord
 from handschlag.core.staff import StaffConsent
 
+LEDGER_FAULT = "ledger:doubted"
 DIRECTION_FAULT = "direction:dial-tone-not-far"
 ENDINGS = frozenset({"withdrawn", "destroyed", "purged", "expired"})
 
@@ -25,15 +27,6 @@ class Consent:
     confirmed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerWord:
-    """The owner's newest message: its counter, which the next must exceed, its id, and what came of it."""
-
-    counter: int = 0
-    id: str = ""
-    outcome: str = ""
-
-
 @dataclass(slots=True)
 class Folded:
     """The ledger's word on private mode, on disproved bench results and on every recording that it names."""
@@ -48,6 +41,8 @@ class Folded:
     held: set[str] = field(default_factory=set)
     kept_for: dict[str, str] = field(default_factory=dict)
     owner: OwnerWord = field(default_factory=OwnerWord)
+    epoch: int = 0
+    ledger_doubt: str = ""
 
     def consented(self, recording: str) -> bool:
         """Whether the ledger has the yes that keeping this recording needs."""
@@ -64,6 +59,8 @@ def fold(entries: Iterable[Mapping[str, Any]]) -> Folded:
                 folded.private = bool(entry["on"])
             case "fault" if entry.get("what") == DIRECTION_FAULT:
                 folded.doubted.add((str(entry["tap"]), str(entry["bench"])))
+            case "fault" if entry.get("what") == LEDGER_FAULT:
+                folded.ledger_doubt = str(entry["why"])
             case "staff":
                 _fold_staff(folded.staff, entry)
             case "command":
@@ -117,6 +114,9 @@ def _fold_command(folded: Folded, entry: Mapping[str, Any]) -> None:
             folded.held.discard(recording)
         case "class":
             folded.kept_for[recording] = str(entry["kept_for"])
+        case "epoch":
+            folded.epoch = int(entry["epoch"])
+            folded.ledger_doubt = ""
         case _:
             pass
 

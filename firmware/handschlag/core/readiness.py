@@ -18,6 +18,7 @@ def cannot(state: CallState) -> str:
         (not state.line.known, "line-unknown"),
         (not state.audio_ok, "audio"),
         (not state.ledger_ok, "ledger"),
+        (state.ledger_doubt != "", "ledger-doubted"),
         (state.disk_failed_at is not None, "disk"),
         (state.free_bytes is None or state.free_bytes <= 0, "space"),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from handschlag.core.effects import Caller, Evidence
-from handschlag.core.events import TapAudio
+from handschlag.core.events import OwnerSaid, OwnerWord, TapAudio
 from handschlag.core.policy import AskWhen, Policy
 from handschlag.core.shelf import Dues, Shelf
 from handschlag.core.staff import StaffConsent
@@ -261,6 +261,11 @@ class CallState:
     utc_offset_s: float = 0.0
     people: People = field(default_factory=People)
     keeping: Keeping = field(default_factory=Keeping)
+    owner: OwnerWord = field(default_factory=OwnerWord)
+    owner_waiting: tuple[tuple[int, OwnerSaid, str], ...] = ()  # (ticket, message, what comes of it)
+    epoch: int = 0
+    ledger_doubt: str = ""
+    doubted_to: int = 0  # the newest line that the doubt is about
     ask_when: AskWhen = AskWhen.BUTTON
     line: Line = field(default_factory=Line)
     sounds_off_hook: bool | None = None  # while the line is unknown; nothing is decided by it

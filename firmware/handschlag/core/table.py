@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handschlag.core import button, caller, consent, keeping, line, number, people, question, recovery, voice
+from handschlag.core import button, caller, consent, keeping, line, number, owner, people, question, recovery, voice
 from handschlag.core.draft import Draft
 from handschlag.core.effects import Effect, Ping, ReadGauges
 from handschlag.core.events import (
@@ -33,6 +33,7 @@ from handschlag.core.events import (
     Flashed,
     FolderFound,
     KeyHeard,
+    LedgerDoubted,
     LedgerSynced,
     LineBroke,
     LineSounds,
@@ -40,6 +41,7 @@ from handschlag.core.events import (
     MarkPassed,
     Missing,
     NumberMatched,
+    OwnerSaid,
     PlayConnected,
     Played,
     PlayFailed,
@@ -88,6 +90,9 @@ def _booted(d: Draft, e: Booted) -> None:
         return  # a process boots once
     register = {consent.number: consent for consent in e.staff}
     d.put(booted_at=e.at, boot=e.boot, seed=e.seed, private=e.private, doubted=e.doubted, people=People(register))
+    d.put(owner=e.owner, epoch=e.epoch, ledger_doubt=e.ledger_doubt)
+    if e.doubted_now is not None:
+        owner.ledger_doubted(d, e.doubted_now)  # before any other entry: it says behind what they stand
     d.record("boot", boot=e.boot, version=d.state.policy.version, settings=d.state.policy.settings_hash)
     _each_second(d)
 
@@ -296,6 +301,7 @@ def _button(d: Draft, e: ButtonMoved) -> None:
 def _entry_durable(d: Draft, e: EntryDurable) -> None:
     consent.entry_durable(d, e)
     people.entry_durable(d, e)
+    owner.entry_durable(d, e)
     keeping.entry_durable(d, e)
 
 
@@ -322,6 +328,14 @@ def _disk_failed(d: Draft, e: DiskFailed) -> None:
     if take is not None and e.recording in {"", take.recording}:
         consent.end_take(d, "disk")
     consent.destroying_failed(d, e.recording)
+
+
+def _owner_said(d: Draft, e: OwnerSaid) -> None:
+    owner.said(d, e)
+
+
+def _ledger_doubted(d: Draft, e: LedgerDoubted) -> None:
+    owner.ledger_doubted(d, e)
 
 
 def _folder_found(d: Draft, e: FolderFound) -> None:
@@ -366,6 +380,8 @@ _EVERY: dict[type[Event], Cell] = {
     RecordingGone: _gone,
     DiskFailed: _disk_failed,
     FolderFound: _folder_found,
+    OwnerSaid: _owner_said,
+    LedgerDoubted: _ledger_doubted,
     FileDurable: DELIVERY,
     RecordingClosed: _closed,
     RevokeDurable: DELIVERY,

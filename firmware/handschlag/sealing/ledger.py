@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -42,6 +43,7 @@ KINDS: Final = frozenset(
 )  # fmt: skip
 RESERVED: Final = frozenset({"seq", "prev", "at", "clock", "mono", "boot", "kind"})
 MAX_LINE_BYTES: Final = 8192
+DOUBTED: Final = "ledger:doubted"
 _MAX_FIELDS: Final = 32
 _MAX_TEXT: Final = 512
 _TYP: Final = "handschlag-ledger-head"
@@ -156,6 +158,88 @@ def check_chain(lines: Iterable[bytes], start: LedgerPosition = GENESIS) -> Ledg
     for position, _ in walk(lines, start):
         at = position
     return at
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What is not proven, as a later entry admits: everything after `good`, up to `head`."""
+
+    good: LedgerPosition
+    head: LedgerPosition
+    declared_by: int
+    why: str
+
+
+class Walker:
+    """Follows a chain over what is broken in it.
+
+    A line that does not fit ends what is proven (`at`; `broken` says why). The chain is taken up again only by an
+    entry `fault` `ledger:doubted` that admits it: it names the last proven line (`good_seq`, `good_hash`) and the line
+    that it follows (`head_seq`, `head_hash`), the newest that anybody has named or that can still be read (`head`).
+    Between the two nothing counts. `lifted_by` is the owner's newest `command` entry with a new epoch.
+    """
+
+    def __init__(self, start: LedgerPosition = GENESIS) -> None:
+        self.at = self.head = start
+        self.broken = ""
+        self.stretches: list[Stretch] = []
+        self.doubted_by = self.lifted_by = 0
+
+    def take(self, line: bytes) -> tuple[LedgerPosition, dict[str, Value]] | None:
+        """The line's position and values if it is proven."""
+        number = self.at.seq + 1
+        try:
+            entry = parse_line(line)
+        except BadFile as error:
+            self.break_off(f"ledger entry {number}: {error}")
+            return None
+        position = LedgerPosition(int(str(entry["seq"])), line_hash(line))
+        follows = not self.broken and (entry["seq"], entry["prev"]) == (number, self.at.hash)
+        if not follows and not self._declares(entry):
+            self.break_off(
+                f"ledger entry {number}: its place is taken by entry {position.seq}"
+                if position.seq != number
+                else f"ledger entry {number}: does not follow entry {self.at.seq}: one of the two was altered"
+            )
+            if position.seq > self.head.seq:
+                self.head = position
+            return None
+        self._note(position.seq, entry, follows=follows)
+        self.at = self.head = position
+        return position, entry
+
+    def break_off(self, why: str) -> None:
+        """Nothing more is proven, from here to an entry that admits it."""
+        self.broken = self.broken or why
+
+    def _declares(self, entry: Mapping[str, Value]) -> bool:
+        if not is_doubt(entry):
+            return False
+        good, head = (entry.get("good_seq"), entry.get("good_hash")), (entry.get("head_seq"), entry.get("head_hash"))
+        head_seq = head[0]
+        right = good == (self.at.seq, self.at.hash) and isinstance(head_seq, int) and head_seq >= self.at.seq
+        return right and (entry["seq"], entry["prev"]) == (int(str(head_seq)) + 1, head[1])
+
+    def _note(self, seq: int, entry: Mapping[str, Value], *, follows: bool) -> None:
+        if is_doubt(entry):
+            self.doubted_by = seq
+            head = LedgerPosition(seq - 1, str(entry["prev"]))
+            if not follows or head != self.at:
+                self.stretches.append(Stretch(self.at, head, seq, str(entry.get("why", ""))))
+            self.broken = ""
+        elif is_epoch(entry):
+            self.lifted_by = seq
+
+
+def is_doubt(entry: Mapping[str, Value]) -> bool:
+    """Whether an entry says that the ledger is not to be trusted."""
+    return entry["kind"] == "fault" and entry.get("what") == DOUBTED
+
+
+def is_epoch(entry: Mapping[str, Value]) -> bool:
+    """Whether an entry is the owner's word that opens a new epoch, and so lifts every doubt before it."""
+    said = (entry.get("by"), entry.get("name"), entry.get("outcome"))
+    return entry["kind"] == "command" and said == ("owner", "epoch", "done")
 
 
 class LedgerHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -22,7 +22,16 @@ from handschlag.sealing import jws
 from handschlag.sealing.encoding import MAX_FILE_BYTES, sha256_hex
 from handschlag.sealing.errors import BadFile, Destroyed, SealingError, Tampered, Untrusted
 from handschlag.sealing.keys import WrappedKey
-from handschlag.sealing.ledger import GENESIS, LedgerHead, LedgerPosition, Value, read_head, read_lines, walk
+from handschlag.sealing.ledger import (
+    GENESIS,
+    LedgerHead,
+    LedgerPosition,
+    Value,
+    Walker,
+    is_epoch,
+    read_head,
+    read_lines,
+)
 from handschlag.sealing.manifest import (
     CLIPS_PER_LIST,
     HEAD,
@@ -43,6 +52,7 @@ from handschlag.sealing.manifest import (
     read_manifest,
     rewrap_counter,
 )
+from handschlag.sealing.owner import read_owner
 from handschlag.sealing.receipt import Stored, read_receipt
 from handschlag.sealing.recording import (
     Head,
@@ -59,7 +69,7 @@ from handschlag.sealing.trust import Trust
 
 _MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\.jsonl")
 _LEDGER_HEAD: Final = re.compile(r"head(\.[0-9]{1,16})?\.jws")
-_ENDING: Final = frozenset({"withdrawn", "destroyed"})
+_ENDING: Final = frozenset({"withdrawn", "destroyed", "purged", "expired"})
 
 
 @runtime_checkable
@@ -401,14 +411,18 @@ def _fold_ledger(
     due: dict[int, list[_Claim]] = {}
     for claim in claims:
         due.setdefault(claim.position.seq, []).append(claim)
-    at = start
-    for position, entry in walk(_lines(ledger), start):
-        at = position
-        for claim in due.pop(position.seq, ()):
-            if claim.position.hash != position.hash:
-                raise Tampered(f"ledger entry {position.seq}: is not the one that {claim.who} names")
-        if story is not None:
-            story.note(position.seq, entry)
+    walker = Walker(start)
+    for line in _lines(ledger):
+        taken = walker.take(line)
+        if taken is not None:
+            position, entry = taken
+            _meet(due.pop(position.seq, ()), position)
+            if is_epoch(entry):
+                _check_epoch(entry, trust, box)
+            if story is not None:
+                story.note(position.seq, entry)
+    _check_doubts(walker, due)
+    at = walker.at
     for seq, unmet in sorted(due.items()):
         if seq > at.seq:
             raise Tampered(f"ledger: ends at entry {at.seq}, but {unmet[0].who} names entry {seq}: its end was cut off")
@@ -416,6 +430,38 @@ def _fold_ledger(
             raise Tampered(f"ledger: begins after entry {start.seq}, but {unmet[0].who} names entry {seq}")
     named = max((claim.position.seq for claim in claims), default=0)
     checked["ledger"] = f"entries {start.seq + 1} to {at.seq} chained, vouched for up to entry {named}"
+    for stretch in walker.stretches:
+        checked["ledger"] += (
+            f"; entries {stretch.good.seq + 1} to {stretch.head.seq} are NOT proven, as entry {stretch.declared_by}"
+            f" admits, and the owner accepts with entry {walker.lifted_by}"
+        )
+
+
+def _meet(claims: Iterable[_Claim], position: LedgerPosition) -> None:
+    for claim in claims:
+        if claim.position.hash != position.hash:
+            raise Tampered(f"ledger entry {position.seq}: is not the one that {claim.who} names")
+
+
+def _check_doubts(walker: Walker, due: dict[int, list[_Claim]]) -> None:
+    """What is not proven must have been admitted by the box and accepted by the owner."""
+    if walker.broken:
+        raise Tampered(walker.broken)
+    if walker.doubted_by > walker.lifted_by:
+        raise Tampered(
+            f"ledger entry {walker.doubted_by}: the box doubts its ledger, and the owner has opened no new epoch"
+        )
+    for stretch in walker.stretches:
+        for seq in [seq for seq in due if stretch.good.seq < seq <= stretch.head.seq]:
+            del due[seq]  # nobody can say what stood there
+
+
+def _check_epoch(entry: Mapping[str, Value], trust: Trust, box: str | None) -> None:
+    """The owner's message stands in the entry: anybody can check that it was the owner who lifted the doubt."""
+    with jws.naming(f"ledger entry {entry['seq']}"):
+        said = read_owner(str(entry.get("token", "")).encode(), trust.keys("owner"))
+        if said.name != "epoch" or said.epoch != entry.get("epoch") or (box is not None and said.box != box):
+            raise Tampered("is not what the owner signed")
 
 
 def _lines(ledger: Files | Iterable[bytes]) -> Iterable[bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from handschlag.core.effects import Value
-from handschlag.core.events import EntryDurable
+from handschlag.core.events import EntryDurable, LedgerDoubted
 from handschlag.ports import Clock, Post
 from handschlag.sealing import ledger
 
@@ -51,6 +51,17 @@ class MemoryLedger:
     def entries(self) -> Iterable[Mapping[str, Any]]:
         """All entries in order."""
         return map(ledger.parse_line, list(self._lines))
+
+    @property
+    def doubt(self) -> LedgerDoubted | None:
+        """It is always whole."""
+        return None
+
+    def check(self, seq: int, line_hash: str, who: str) -> None:
+        """Post LedgerDoubted unless it has that line."""
+        found = self.lines(seq, seq)
+        if seq and not (found and line_hash in {"", ledger.line_hash(found[0])}):
+            self._post(LedgerDoubted(self._clock.mono(), f"{who} names entry {seq}", seq, line_hash))
 
     def close(self) -> None:
         """End."""

@@ -145,6 +145,7 @@ class SimUplink:
         self._ledger_lines = ledger_lines
         self._now = now
         self._post: Post = lambda _event: None
+        self.replies: list[tuple[str, str]] = []
         self._waiting: deque[tuple[str, str] | range] = deque()
 
     def start(self, post: Post) -> None:
@@ -165,6 +166,10 @@ class SimUplink:
         """Publish ledger lines with the next `pump`."""
         if self.online:
             self._waiting.append(range(first, last + 1))
+
+    def reply(self, message: str, outcome: str) -> None:
+        """The answer to a message of the owner arrives at once."""
+        self.replies.append((message, outcome))
 
     def close(self) -> None:
         """End."""

@@ -28,6 +28,7 @@ from handschlag.ports import SOUND_RATE_HZ, Line, Sound
 from handschlag.sealing.keys import OwnerSecret, SigningKey
 from handschlag.sim.audio import SimAudio, StreamClock
 from handschlag.sim.files import Operation, WatchedFiles
+from handschlag.sim.memory_owner import MemoryOwner
 from handschlag.sim.panel import SimPanel
 from handschlag.sim.uplink import SimArchive, SimUplink
 from handschlag.sim.worker import InlineWorker
@@ -164,6 +165,7 @@ class Box:
             TinyCatalog(folder, files=disk.files, worker=worker(), post=inbox.put, clock=clock),
             self.uplink,
             FileRegisters(folder, worker=worker(), clock=clock, area_code="030"),
+            MemoryOwner(),
         )
         self.app = App(
             policy, ports, Ear(SOUND_RATE_HZ), boot=boot, facts=facts, inbox=inbox, sample_rate_in=SOUND_RATE_HZ

@@ -35,6 +35,7 @@ from handschlag.sealing.trust import Trust, TrustedKey, TrustedRecipient
 from handschlag.sim.audio import BLOCK, SimAudio, StreamClock
 from handschlag.sim.files import Operation, WatchedFiles
 from handschlag.sim.line_port import SimLine
+from handschlag.sim.memory_owner import MemoryOwner
 from handschlag.sim.memory_registers import MemoryRegisters
 from handschlag.sim.panel import SimPanel
 from handschlag.sim.tap import SimTap
@@ -188,6 +189,7 @@ class Life:
             self.catalog,
             self.uplink,
             MemoryRegisters(self.clock.mono, (StaffConsent(1, "d" * 64, "1", valid_from=1.0),)),
+            MemoryOwner(),
         )
         return App(
             policy(self.way),

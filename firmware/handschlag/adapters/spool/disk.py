@@ -47,6 +47,7 @@ from handschlag.ports import Clock, Closing, Codec, ConsentRecord, FileOps, Ledg
 from handschlag.sealing.encoding import sha256_hex
 from handschlag.sealing.errors import SealingError
 from handschlag.sealing.keys import kid
+from handschlag.sealing.ledger import LedgerPosition
 from handschlag.sealing.manifest import (
     HEAD,
     KEYS,
@@ -90,7 +91,8 @@ class DiskSpool:
     """`ports.Spool` in the folder `data`, which must be there.
 
     The worker belongs to the spool from here on: `close` ends it. `facts` gives what the durable ledger says of a
-    recording; it is asked in the caller's thread, by `find` and `finish_interrupted`.
+    recording; it is asked in the caller's thread, by `find` and `finish_interrupted`. `claims` is told by `find`, for
+    every manifest, which ledger line it names.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class DiskSpool:
         post: Post,
         facts: Callable[[str], LedgerFacts],
         reserve_bytes: int,
+        claims: Callable[[LedgerPosition, bytes], None] = lambda _position, _manifest: None,
     ) -> None:
         self._identity = identity
         self._folders = Folders(data, files)
@@ -113,6 +116,7 @@ class DiskSpool:
         self._post = post
         self._facts = facts
         self._reserve_bytes = reserve_bytes
+        self._claims = claims
         self._jobs = Jobs(worker, post, clock)
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
@@ -397,6 +401,8 @@ class DiskSpool:
         boot, seizure = _whose(folder / HEAD)
         manifest = _bytes(folder / MANIFEST)
         terms = terms_of(manifest) if manifest is not None else Terms()
+        if manifest is not None:
+            self._claims(terms.ledger, manifest)
         facts = self._facts(recording)
         post(
             FolderFound(

@@ -1,17 +1,18 @@
 """What a recording's manifest says of its keeping: when it was closed, until when it is kept, where the ledger stood.
 
-Read from the box's own disk, so its signature is not asked for here; who relies on the ledger's position asks
-(`signed`). A manifest that cannot be read sets no terms: it expires nowhere, and is found when it is sent.
+Read from the box's own disk, so its signature is not asked for here; who relies on the ledger's position asks. A
+manifest that cannot be read sets no terms: it expires nowhere, and is found when it is sent.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from handschlag.sealing.errors import SealingError
 from handschlag.sealing.ledger import GENESIS, LedgerPosition
-from handschlag.sealing.manifest import peek_manifest
+from handschlag.sealing.manifest import MANIFEST, peek_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ def terms_of(manifest: bytes) -> Terms:
     except SealingError:
         return Terms()
     return Terms(seconds(said.closed_at) if said.clock == "synced" else None, seconds(said.retain_until), said.ledger)
+
+
+def newest_line_named(spool: Path) -> int:
+    """The highest ledger line that any manifest in the spool names; 0 for none."""
+    found = [terms_of(path.read_bytes()).ledger.seq for path in spool.glob(f"*/{MANIFEST}")]
+    return max(found, default=0)
 
 
 def seconds(time: str | None) -> float | None:
