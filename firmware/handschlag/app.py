@@ -256,6 +256,7 @@ class App:
         heard = self.ear.feed(np.zeros((filled, self.ear.channels), np.float32))
         self.recorder.lost(self.ear.position - before)
         self._tell(heard.events, at)
+        self._step(ev.AudioLost(at))
         if filled < lost:
             self._time.restart()
 

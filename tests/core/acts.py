@@ -186,6 +186,28 @@ def audio(w: World, r: Random) -> None:
     w.feed(ev.AudioGone(w.now, "unplugged") if r.random() < 0.4 else ev.AudioCame(w.now))
 
 
+def audio_lost(w: World, _r: Random) -> None:
+    """Some frames are missing."""
+    w.feed(ev.AudioLost(w.now))
+
+
+def dial_with_a_loss(w: World, r: Random) -> None:
+    """A number, and audio is lost before, in, or after it: a key is missing, or heard as two; then the button."""
+    if not w.line.off_hook:
+        w.lift()
+        w.wait(0.2)
+    number = r.choice(NUMBERS)
+    at = r.randint(0, len(number))
+    w.dial(number[:at])
+    audio_lost(w, r)
+    w.dial(number[at + r.choice((0, 1)) :] if r.random() < 0.6 else number[max(0, at - 1) :])
+    w.wait(r.choice((0.1, 2.5)))
+    if r.random() < 0.5:
+        w.tone("ringback", 1, Leg.FAR)
+        w.speak(Leg.FAR, 0.8)
+    w.press(0.15)
+
+
 def disk_failed(w: World, r: Random) -> None:
     """Something cannot be written."""
     name = r.choice(("", w.recording or "", "other"))
@@ -560,7 +582,7 @@ TURNS: tuple[Act, ...] = (
     *(answer, answer, answer, yes_taken_back, yes_taken_back, yes_then_held, yes_then_restart, early_hang_up),
     *(hasty_confirmation, one_sided_question, silent_tap, hold_over_the_hang_up, slow_ledger, hold, press_shortly),
     *(flash_in_the_recording, confirmed_yes, yes_by_key, next_call_at_once, flash, reboot, hang_up, lift),
-    *(long_pause, power_cut, key_9, outgoing, incoming),
+    *(long_pause, power_cut, key_9, outgoing, incoming, dial_with_a_loss),
 )
 OFTEN: tuple[Act, ...] = (
     *(yes_by_key, spoken_yes, confirmed_yes, press, press_shortly, key, key_1, key_9, pause, long_pause),
@@ -568,7 +590,7 @@ OFTEN: tuple[Act, ...] = (
 )
 SELDOM: tuple[Act, ...] = (
     *(ring, tone, exchange, flash, pulse, dialled, caller_id, hello, reboot, tap_gone, audio, register, disk_failed),
-    *(line_sounds,),
+    *(line_sounds, audio_lost, dial_with_a_loss),
     *(fault, fault, fault, power_cut, new_settings, clock, line_break, reversal, match, broker, edge, incoming),
     *(outgoing, next_call_at_once, ledger_doubted, owner_said),
 )

@@ -6,7 +6,9 @@ broken. He shares no code with the core.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from handschlag.core import effects as do
 from handschlag.core import events as ev
@@ -179,6 +181,7 @@ class Judge:
         self.incoming = False
         self.near_paused = self.near_spoke = self.rang_back = self.far_spoke = False
         self.dialled_at: float | None = None
+        self.flashed = self.lost = False  # may a number be dialled in an incoming call; was some of it not heard
         self.private_tickets: dict[int, bool] = {}
         self.private_durable = False
         self.held_claims: list[str] = []
@@ -231,6 +234,7 @@ class Judge:
             case ev.KeyHeard():
                 return self._key(event)
             case ev.AudioGone() | ev.SpaceTold() | ev.DiskFailed():
+                self._not_heard(event)
                 return self._fault(event)
             case ev.ButtonMoved():
                 if event.down and not self.button.raw:
@@ -249,8 +253,9 @@ class Judge:
 
     def _told(self, event: ev.Event) -> None:
         match event:
-            case ev.AudioCame():
-                self.audio = True
+            case ev.AudioCame() | ev.AudioLost():
+                self._not_heard(event)
+                self.audio |= isinstance(event, ev.AudioCame)
             case ev.CallerIdHeard():
                 self.numbers |= {event.number} if len(event.number) > 3 else set()
             case ev.ClockTold() | ev.RegisterTold():
@@ -272,6 +277,22 @@ class Judge:
             case _:
                 self.audio = False
                 return "audio"
+
+    def _not_heard(self, event: ev.Event) -> None:
+        """Keys may have been pressed that nobody heard, while a number was being dialled."""
+        if not isinstance(event, ev.AudioGone | ev.AudioCame | ev.AudioLost) or not self.line.in_call(event.at):
+            return
+        here = self.line.identity()
+        settled = self.dialled_at is not None and event.at - self.dialled_at >= 2.0 - EPS
+        over = [r for r in self.recordings.values() if r.identity == here and (r.keys or r.way == "key")]
+        if (self.flashed or not self.incoming) and not settled and not self.rang_back and not over:
+            self.lost = True
+            self.count("lost while dialling")
+
+    def _may_be_emergency(self) -> bool:
+        """Whether leaving keys out, or doubling them, may have made what was heard of an emergency number."""
+        heard = [digit for digit, _ in groupby(self.tails[-1])]
+        return self.lost and any(_within(heard, [d for d, _ in groupby(number)]) for number in EMERGENCY)
 
     def _new_ground(self) -> None:
         self.question = None
@@ -298,7 +319,8 @@ class Judge:
                 return self._ended("tap gone")
             case ev.Flashed() if line.in_call(event.at):
                 self._new_number()
-                self.near_paused = self.near_spoke = self.rang_back = self.far_spoke = False
+                self.near_paused = self.near_spoke = self.rang_back = self.far_spoke = self.lost = False
+                self.flashed = True
                 self.over.discard(line.identity())
                 self.asked.discard(line.identity())
                 self.refused.discard(line.identity())  # somebody else may be on the line now
@@ -314,6 +336,7 @@ class Judge:
             return self._digit(event.digit)
         self.numbers |= {event.number} if len(event.number) > 3 else set()
         self._new_number()
+        self.lost = False
         stops = [self._digit(digit) for digit in event.number]
         self.dialled_at = -1e9  # the whole number: nothing more comes
         return next((stop for stop in stops if stop), "")
@@ -384,12 +407,13 @@ class Judge:
             return
         self.seen.add(here)
         self.incoming = self.now - rang <= 8.0 + EPS
-        self.near_paused = self.near_spoke = self.rang_back = self.far_spoke = False
+        self.near_paused = self.near_spoke = self.rang_back = self.far_spoke = self.flashed = self.lost = False
         self._new_number()
 
     def _digit(self, digit: str) -> str:
         self.tails = [tail + digit for tail in self.tails]
-        self.dialled_at = self.now
+        if self.dialled_at is None or self.now - self.dialled_at < 2.0 - EPS:
+            self.dialled_at = self.now  # later ones are for a menu
         if any(tail in EMERGENCY for tail in self.tails):
             self.emergency.add(self.line.identity())
             self.count("emergency")
@@ -649,6 +673,7 @@ class Judge:
             assert self.far_spoke, "asked before anybody spoke"
             assert self.dialled_at is not None, "asked though the number is unknown"
             assert self.now - self.dialled_at >= 2.0 - EPS, "asked while dialling"
+            assert not self.lost, "asked though the number was not heard whole"
         self.count("asked by itself")
 
     def _granted(self, effect: do.Record, entry: Entry, name: str) -> None:
@@ -689,10 +714,12 @@ class Judge:
             case do.ConnectPlay():
                 assert not effect.on or self.line.off_hook, "a sound outside of a call"
                 assert not effect.on or self.line.identity() not in self.emergency, "a sound on an emergency call"
+                assert not effect.on or not self._may_be_emergency(), "a sound on what may be an emergency call"
                 self.connected = False
             case do.Play():
                 assert self.connected, "played without a transformer"
                 assert self.line.identity() not in self.emergency, "a sound on an emergency call"
+                assert not self._may_be_emergency(), "a sound on what may be an emergency call"
                 assert self.line.off_hook, "a sound outside of a call"
                 self.sounding = effect.sound
                 if effect.sound == "announcement":
@@ -813,3 +840,9 @@ class Judge:
             over = recording.close_asked or recording.destroyed or recording.lost
             assert over or not recording.captured, "neither closed nor destroyed"
         return self
+
+
+def _within(part: Sequence[str], whole: Sequence[str]) -> bool:
+    """Whether the one comes out of the other by leaving out."""
+    rest = iter(whole)
+    return all(digit in rest for digit in part)

@@ -61,6 +61,7 @@ def test_what_restricts_is_never_ignored_in_a_call() -> None:
         events.Pulsed,
         events.ButtonMoved,
         events.AudioGone,
+        events.AudioLost,
         events.DiskFailed,
         events.SpaceTold,
         events.Woke,

@@ -34,6 +34,16 @@ def is_dialled(digits: str, numbers: tuple[str, ...], outside: str) -> bool:
     return _pattern(numbers, outside).search(digits) is not None
 
 
+def may_be_dialled(digits: str, numbers: tuple[str, ...], outside: str) -> bool:
+    """Whether an emergency number may lie behind what was heard of the last number, keys being missing or doubled."""
+    return _doubtful(numbers, outside).fullmatch(last_number(digits)) is not None
+
+
+@cache
+def _doubtful(numbers: tuple[str, ...], outside: str) -> re.Pattern[str]:
+    return re.compile("|".join("".join(f"{digit}*" for digit in outside + number) for number in numbers))
+
+
 @cache
 def _pattern(numbers: tuple[str, ...], outside: str) -> re.Pattern[str]:
     before = f"(?:{outside},?)?" if outside else ""

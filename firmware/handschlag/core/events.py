@@ -279,6 +279,11 @@ class AudioGone(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AudioLost(Event):
+    """The device lost audio for a moment and goes on; a key may have been missed, or heard as two."""
+
+
+@dataclass(frozen=True, slots=True)
 class AudioCame(Event):
     """Audio comes (again)."""
 

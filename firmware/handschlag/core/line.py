@@ -210,9 +210,10 @@ def flashed(d: Draft) -> None:
         question.cancel(d, "flash")
     end_take(d, "flash")
     number.begins_anew(d)
-    d.put_call(digits="", caller=None)  # what is dialled now is another number, and who is there, perhaps another one
+    # what is dialled now is another number, and who is there, perhaps another one
+    d.put_call(digits="", caller=None, flashed=True, number_lost=False, ringback=False)
     if d.call.bar in LIFTED_BY_FLASH:
-        d.put_call(asked=False, bar=None, near_spoke=False, near_paused=False, far_spoke=False, ringback=False)
+        d.put_call(asked=False, bar=None, near_spoke=False, near_paused=False, far_spoke=False)
 
 
 def dialled(d: Draft, e: Pulsed) -> None:
@@ -223,7 +224,7 @@ def dialled(d: Draft, e: Pulsed) -> None:
 def number_dialled(d: Draft, e: Dialled) -> None:
     """The network told the whole number: it replaces what was heard of it."""
     number.begins_anew(d)
-    d.put_call(digits="")
+    d.put_call(digits="", number_lost=False)
     for digit in e.number[: emergency.DIGITS_AT_MOST]:
         _digit(d, digit)
     d.wake("number", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handschlag.core.emergency import last_number
+from handschlag.core.emergency import last_number, may_be_dialled
 from handschlag.core.events import Leg, TapAudio
 from handschlag.core.policy import AskWhen, Way
 from handschlag.core.state import Call, CallState, Phase
@@ -46,9 +46,17 @@ def proven_leg(state: CallState, leg: Leg) -> Leg:
     return leg if key_way_possible(state) else Leg.UNCERTAIN
 
 
-def unsettled(call: Call) -> bool:
+def unsettled(state: CallState, call: Call) -> bool:
     """Whether it is still open which number this call has, or whether that one may be recorded."""
-    return call.match_ticket != 0 or (not call.incoming and not call.number and last_number(call.digits) != "")
+    if call.match_ticket != 0 or "number" in state.deadlines:
+        return True
+    return call.dials and not call.number and not call.number_lost and last_number(call.digits) != ""
+
+
+def may_be_emergency(state: CallState) -> bool:
+    """Whether audio was lost while dialling, so that an emergency number may lie behind what was heard."""
+    call, policy = state.call, state.policy
+    return call is not None and call.number_lost and may_be_dialled(call.digits, policy.emergency, policy.outside)
 
 
 def way_to_ask(state: CallState) -> Way | None:
@@ -59,7 +67,7 @@ def way_to_ask(state: CallState) -> Way | None:
     call = state.call
     if state.phase is not Phase.OPEN or call is None or call.bar is not None or state.private or cannot(state):
         return None
-    if unsettled(call):
+    if unsettled(state, call) or may_be_emergency(state):
         return None
     if state.policy.way is Way.KEY and key_way_possible(state) and not call.asked:
         return Way.KEY

@@ -115,7 +115,14 @@ class Call:
     match_ticket: int = 0
     caller: Caller | None = None
     outcome: str = "not-asked"
+    flashed: bool = False  # a further number may have been dialled, whoever began the call
+    number_lost: bool = False  # audio was lost while dialling: keys may be missing, or heard twice
     unseen: bool = False  # not seen from its beginning on, or not without a gap: 112 may have been dialled, so no sound
+
+    @property
+    def dials(self) -> bool:
+        """Whether what is pressed here may be a number: in a call from here, or after a flash."""
+        return not self.incoming or self.flashed
 
 
 class Stage(StrEnum):

@@ -16,6 +16,7 @@ from handschlag.core.events import (
     ArchiveDestroyed,
     AudioCame,
     AudioGone,
+    AudioLost,
     Booted,
     ButtonMoved,
     CallerIdHeard,
@@ -284,6 +285,12 @@ def _caller_in_call(d: Draft, e: CallerIdHeard) -> None:
 
 def _audio_came(d: Draft, _e: AudioCame) -> None:
     d.put(audio_ok=True)
+    if d.state.call is not None:
+        number.audio_lost(d)  # what was dialled until now was not heard
+
+
+def _audio_lost(d: Draft, _e: AudioLost) -> None:
+    number.audio_lost(d)
 
 
 def _audio_gone(d: Draft, e: AudioGone) -> None:
@@ -291,6 +298,8 @@ def _audio_gone(d: Draft, e: AudioGone) -> None:
     d.record("fault", what=f"audio:{e.why}")
     if d.state.phase is Phase.ASKING:
         question.fail(d, "audio")
+    if d.state.call is not None:
+        number.audio_lost(d)
     consent.end_take(d, "audio")  # a 9 could not be heard any more
 
 
@@ -372,6 +381,7 @@ _EVERY: dict[type[Event], Cell] = {
     CallerIdHeard: NOT_HEARD,
     AudioCame: _audio_came,
     AudioGone: _audio_gone,
+    AudioLost: NO_CALL,
     MarkPassed: NOT_ASKING,
     Played: _played,
     PlayFailed: _play_failed,
@@ -410,6 +420,7 @@ _IN_CALL: dict[type[Event], Cell] = {
     SpeechEnded: _speech,
     KeyHeard: _key,
     CallerIdHeard: _caller_in_call,
+    AudioLost: _audio_lost,
     Pulsed: _pulsed,
     Dialled: _dialled,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from handschlag.core.draft import Draft
 from handschlag.core.effects import ConnectPlay, Play, StopPlay
+from handschlag.core.readiness import may_be_emergency
 from handschlag.core.state import IN_CALL, Bar, Voice
 
 CONNECT_TIMEOUT_S = 0.5
@@ -19,7 +20,7 @@ def say(d: Draft, sound: str) -> None:
 
     Never outside of a call, and never on one that is, or may be, an emergency call.
     """
-    if d.state.phase not in IN_CALL or d.call.bar is Bar.EMERGENCY or d.call.unseen:
+    if d.state.phase not in IN_CALL or d.call.bar is Bar.EMERGENCY or d.call.unseen or may_be_emergency(d.state):
         return
     if d.state.voice.playing:
         d.do(StopPlay())
