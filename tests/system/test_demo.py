@@ -36,7 +36,7 @@ def test_summary_names_what_is_there(shown: Path) -> None:
     assert [call["outcome"] for call in summary["calls"]] == ["recorded", "refused", "withdrawn"]
     kept = summary["calls"][0]
     assert kept["verified"] is True
-    for path in (kept["spool"], kept["archive"], kept["opened"], *summary["keys"].values()):
+    for path in (kept["spool"], kept["archive"], kept["opened"], kept["evidence"], *summary["keys"].values()):
         assert (shown / path).exists()
 
 
@@ -64,6 +64,16 @@ def test_flipped_bit_is_found_by_the_command(shown: Path, tmp_path: Path) -> Non
     assert done.returncode == 1
     assert verdict["ok"] is False
     assert "000001.clip" in verdict["wrong"]
+
+
+def test_evidence_is_checked_by_its_own_program(shown: Path) -> None:
+    """The export of the demonstration, checked by the verifier in it, with the keys of the demonstration's owner."""
+    summary = json.loads((shown / "summary.json").read_text())
+    evidence = shown / summary["calls"][0]["evidence"]
+    command = [sys.executable, str(evidence / "verify.py"), str(evidence), str(shown / summary["keys"]["trust"])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "every sample" in done.stdout
 
 
 def test_ledger_of_the_box_verifies(shown: Path) -> None:

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "verify": ("handschlag.cli.evidence", "verify"),
     "open": ("handschlag.cli.evidence", "open_"),
     "export": ("handschlag.cli.evidence", "export"),
+    "stamp": ("handschlag.cli.evidence", "stamp"),
     "report": ("handschlag.cli.report", "report"),
     "keys": ("handschlag.cli.keys", "app"),
     "staff": ("handschlag.cli.staff", "app"),

@@ -25,7 +25,7 @@ from handschlag.evidence.check import check_export
 from handschlag.sealing.keys import WorkshopKey
 from handschlag.sealing.open import Opened, open_recording
 from handschlag.sealing.trust import Trust, read_trust
-from handschlag.sealing.verify import Verdict, verify_ledger, verify_recording
+from handschlag.sealing.verify import Verdict, ledger_months, verify_ledger, verify_recording
 
 TRUST = "trust.json"
 LOOK_UP = 4
@@ -144,6 +144,23 @@ def export(  # noqa: PLR0917 - typer gives them by name
     if beside is None:
         print("no ledger extract; name the ledger with --ledger | ohne Protokollauszug; --ledger nennt das Protokoll")
     print("in clear: keep it as safe as the recording | im Klartext: so sicher aufbewahren wie die Aufnahme")
+
+
+def stamp(
+    ledger: Annotated[Path, typer.Argument(help="The box's ledger. | Das Protokoll der Box.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The query, to be sent to an authority. | Die Anfrage.")],
+    trust: TrustFile = None,
+) -> None:
+    """Make a time-stamp query (RFC 3161) for a ledger's head. | Zeitstempel für das Protokoll anfragen."""
+    from handschlag.evidence.timestamp import request  # noqa: PLC0415 - an extra
+
+    folder = _folder(ledger)
+    verdict = verify_ledger(FolderFiles(folder), _trust(trust, folder))
+    lines = [line for name in ledger_months(FolderFiles(folder)) for line in (folder / name).read_bytes().splitlines()]
+    if verdict.wrong is not None or not lines:
+        raise CannotRead(f"{ledger}: {verdict.wrong or 'has no line'}; only a ledger that holds is worth a stamp")
+    out.write_bytes(request(lines[-1]))
+    print(f"{out}: ledger entry {len(lines)} | Protokolleintrag {len(lines)}")
 
 
 def audio(opened: Opened) -> Samples:

@@ -30,6 +30,7 @@ class Extract:
 
 def cut(ledger: Files, trust: Trust, head: Head, manifest: Manifest) -> Extract:
     """The extract of a whole ledger, whose chain is checked on the way; raises BadExport, SealingError."""
+    heads = ledger_heads(ledger, trust, manifest.box)
     lines: list[tuple[str, bytes, Mapping[str, Value]]] = []
     for month in ledger_months(ledger):
         lines += [(month, line, parse_line(line)) for line in read_lines(ledger.read(month), month)]
@@ -39,7 +40,6 @@ def cut(ledger: Files, trust: Trust, head: Head, manifest: Manifest) -> Extract:
     if not told:
         raise BadExport(f"ledger: says nothing of recording {manifest.recording}; it is another box's, or too old")
     first, last = told[0], max(told[-1], min(manifest.ledger.seq, len(lines)) - 1)
-    heads = ledger_heads(ledger, trust, manifest.box)
     behind = [found.seq for found in heads.values() if last < found.seq <= len(lines)]
     begin, end = _beginning(lines, first, head), min(behind, default=last + 1)
     files: dict[str, bytes] = {}

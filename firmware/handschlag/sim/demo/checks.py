@@ -27,6 +27,7 @@ class CallResult(msgspec.Struct, kw_only=True):
     spool: str | None = None
     archive: str | None = None
     opened: str | None = None
+    evidence: str | None = None
     verified: bool | None = None
 
 
@@ -77,6 +78,7 @@ def kept(place: Place, entries: Sequence[dict[str, Any]], found: Findings) -> Ca
     found.need(
         report["seconds"] > 1, f"mit dem Schlüssel des Inhabers geöffnet: {report['seconds']:.1f} s, zwei Spuren"
     )
+    evidence = _given_away(place, copy, found)
     return CallResult(
         story="boiler",
         outcome="recorded",
@@ -84,8 +86,20 @@ def kept(place: Place, entries: Sequence[dict[str, Any]], found: Findings) -> Ca
         spool=str(folder.relative_to(place.folder)),
         archive=str(copy.relative_to(place.folder)),
         opened=str(opened.relative_to(place.folder)),
+        evidence=str(evidence.relative_to(place.folder)),
         verified=True,
     )
+
+
+def _given_away(place: Place, recording: Path, found: Findings) -> Path:
+    """The owner gives the recording away as evidence; the zip is checked as its receiver would."""
+    evidence = place.folder / "evidence"
+    ours = ["--trust", str(place.trust)]
+    command = box_program("export", str(recording), "--key", str(place.owner_key), "-o", str(evidence))
+    run_program([*command, *ours, "--ledger", str(place.ledger)])
+    verdict = json.loads(run_program(box_program("verify", f"{evidence}.zip", *ours, "--json")))
+    found.need(bool(verdict["ok"]), "als Beweis exportiert, vom Inhaber unterschrieben, geprüft")
+    return evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,7 @@ def _tell(console: Console, place: Place, shown: Sequence[Shown], seconds: float
             f"Anhören:         {place.folder / str(kept.opened)}",
             f"Auf der Box:     {place.folder / str(kept.spool)}",
             f"Aus dem Archiv:  {archived}",
+            f"Als Beweis:      {place.folder / str(kept.evidence)} (auch als .zip)",
             f"Prüfen:          handschlag verify {archived} --trust {place.trust}",
             *lines,
         ]
