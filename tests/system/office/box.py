@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import queue
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from handschlag.adapters.catalog import TinyCatalog
@@ -18,6 +18,7 @@ from handschlag.adapters.flac import FlacCodec
 from handschlag.adapters.ledger_file import LedgerFile
 from handschlag.adapters.registers import FileRegisters
 from handschlag.adapters.spool import DiskSpool, Identity
+from handschlag.adapters.vox import VoxLine
 from handschlag.app import App, Ports
 from handschlag.cli.box import facts_of
 from handschlag.core.events import Event
@@ -101,6 +102,10 @@ class _Spool(DiskSpool):
         return self.disk.free
 
 
+def _nobody(_at: float, _events: Sequence[Event]) -> None:
+    """No line is read by its sound."""
+
+
 class Box:
     """One run, from its start to `stop`, or to being dropped."""
 
@@ -118,10 +123,13 @@ class Box:
         key: SigningKey,
         archive: SimArchive,
         online: bool,
+        mono: bool,
+        vox: VoxLine | None,
         on_error: Callable[[Exception], None],
     ) -> None:
         inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self.audio = SimAudio(sounds, clock)
+        self.channels = 1 if mono else 2
+        self.audio = SimAudio(sounds, clock, self.channels)
         self.panel = SimPanel(clock.mono)
         for part in (folder, folder / "spool", folder / "ledger"):
             disk.files.mkdir(str(part))
@@ -168,7 +176,14 @@ class Box:
             MemoryOwner(),
         )
         self.app = App(
-            policy, ports, Ear(SOUND_RATE_HZ), boot=boot, facts=facts, inbox=inbox, sample_rate_in=SOUND_RATE_HZ
+            policy,
+            ports,
+            Ear(SOUND_RATE_HZ, "mix" if mono else "vi"),
+            boot=boot,
+            facts=facts,
+            inbox=inbox,
+            sample_rate_in=SOUND_RATE_HZ,
+            on_heard=_nobody if vox is None else vox.heard,
         )
         self.app.start()
 

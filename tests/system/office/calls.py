@@ -83,6 +83,21 @@ def says(o: Office, leg: Leg, number: int | None = None) -> Script:
     yield o.after(0.35)
 
 
+@cache
+def third_voice(number: int) -> NDArray[np.float32]:
+    """What somebody says who is neither of the two: lower, and slower."""
+    said = lines("near")[number].samples
+    return np.asarray(np.interp(np.arange(0, len(said), 0.85), np.arange(len(said)), said), np.float32)
+
+
+def third_says(o: Office) -> Script:
+    """The third party, who was never asked, says something."""
+    o.truth.count("a third party speaks")
+    o.says("far", third_voice(o.random.randrange(len(lines("near")))))
+    yield o.both_quiet
+    yield o.after(0.35)
+
+
 def talk(o: Office, turns: int = 2) -> Script:
     """They talk."""
     for turn in range(turns):
@@ -377,6 +392,53 @@ def flashed(o: Office) -> Script:
     yield from ends(o)
 
 
+def waiting(o: Office) -> Script:
+    """A yes; somebody else calls meanwhile, is fetched by a flash, and presses 1 as well; then back to the first."""
+    yield from _asked(o, "call waiting")
+    o.press_key("far", "1", 0.2)
+    yield o.after(1.5)
+    yield from talk(o, 1)
+    o.network.say(np.concatenate([tone((425.0,), 0.2), silence(0.2), tone((425.0,), 0.2)]))
+    yield o.network_quiet
+    yield from says(o, "near")
+    yield from o.flash()
+    yield o.after(0.6)
+    yield from third_says(o)
+    if o.random.random() < 0.5:
+        o.press_key("far", "1", 0.2)
+        yield o.after(1.0)
+        yield from third_says(o)
+    yield from o.flash()
+    yield o.after(0.6)
+    yield from talk(o)
+    yield from ends(o)
+
+
+def transferred(o: Office) -> Script:
+    """A yes; then the caller is put through to a third party: a flash, a number, and the handset goes down."""
+    yield from _asked(o, "transfer")
+    o.press_key("far", "1", 0.2)
+    yield o.after(1.5)
+    yield from talk(o, 1)
+    yield from says(o, "near")
+    yield from o.flash()
+    yield o.after(0.4)
+    yield from dials(o, CALLERS[1])
+    o.truth.personal.add(CALLERS[1])
+    o.network.say(np.concatenate([tone((425.0,), 1.0), silence(2.0)]))
+    yield o.network_quiet
+    yield from third_says(o)
+    yield from says(o, "near")
+    if o.random.random() < 0.5:  # all three together
+        yield from o.flash()
+        yield o.after(0.4)
+        o.press_key("near", "3", 0.1)
+        yield o.after(0.5)
+        yield from third_says(o)
+        yield from talk(o, 1)
+    yield from ends(o)
+
+
 def emergency(o: Office) -> Script:
     """110 or 112, with or without a 0, by keys or pulses; the button is pressed, and the box stays silent."""
     o.lift("emergency", incoming=False)
@@ -492,6 +554,8 @@ MIX: tuple[tuple[Call, int], ...] = (
     (hurried, 5),
     (twice, 3),
     (flashed, 5),
+    (waiting, 3),
+    (transferred, 3),
     (emergency, 5),
     (outgoing, 5),
     (never, 2),

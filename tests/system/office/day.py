@@ -169,11 +169,12 @@ class Day:
         rota = Rule(shifts=(early, late))
         return [
             (0.15, lambda o: self._other_line(o, "gpio+modem")),
+            (0.18, lambda o: self._other_line(o, "gpio+fritz")),
             (0.20, lambda o: self._other_line(o, "tap+fritz")),
             (0.28, lambda o: o.change_rule(rota)),
             (0.32, lambda o: o.go_online(online=False)),
             (0.38, lambda o: o.go_online(online=True)),
-            (0.40, lambda o: self._other_line(o, "gpio+fritz")),
+            (0.40, lambda o: self._other_line(o, "gpio+fritz+vox")),
             (0.43, lambda o: self._other_line(o, "tap")),
             (0.45, lambda o: o.change_staff(_withdraw(1, o))),  # who is on duty: nothing is recorded
             (0.47, lambda o: o.change_staff(_agree(1, until=noon))),
@@ -195,6 +196,7 @@ class Day:
             (0.72, lambda o: self._jump(o, 5400.0, synced=False)),
             (0.73, lambda o: self._jump(o, -5400.0, synced=True)),
             (0.75, lambda o: self._other_line(o, "fritz")),
+            (0.77, lambda o: self._other_line(o, "vox")),
             (0.80, lambda o: self._other_line(o, "tap+modem")),
             (0.90, lambda o: o.change_rule(Rule())),
         ]

@@ -15,6 +15,7 @@ How off-hook periods are accounted for, as far as a ledger can know of them:
 - A period that no box saw (off, without its tap, or within the seconds in which a tap has not introduced itself yet)
   cannot be in the ledger. It is counted here as unseen, and must lie wholly in such a time.
 - A FRITZ!Box alone knows calls, not handsets: lifting without a call is no period for it.
+- A line that is only heard (`vox`) is never known: no call of it is in the ledger, and no sound of the box on it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from handschlag.cli.evidence import FolderFiles
 from handschlag.sealing.errors import SealingError
 from handschlag.sealing.open import open_recording
 from handschlag.sealing.verify import verify_ledger, verify_recording
-from tests.system.office.office import Office
+from tests.system.office.office import Office, one_number
 from tests.system.office.rules import NOT_KNOWN_S, consents, expected, taken_back
 from tests.system.office.truth import Period
 
@@ -184,7 +185,7 @@ class Judge:
 
     def _clip(self, name: str, index: int, flac: bytes) -> None:
         samples, _ = FlacCodec().decode(flac)
-        clip = np.ascontiguousarray(samples).view(np.int32).reshape(-1)
+        clip = one_number(samples)
         if not clip.any():
             return  # nothing but what was masked
         self.verdict.tally["clips"] += 1
@@ -269,6 +270,8 @@ class Judge:
         mine = [part for part in self.parts if part.period is period]
         if not mine:
             self.verdict.tally["unseen"] += 1
+            silent = period.line != "vox" or not any(period.box_sound)
+            self.verdict.check(silent, f"{_who(period)}: the box was heard on a line that it only hears")
             self.verdict.check(not self._could_be_seen(period), f"{_who(period)}: is not in the ledger")
             return
         self.verdict.tally["periods"] += 1
@@ -286,6 +289,8 @@ class Judge:
         blind += [
             (each.begun, each.ended + NOT_KNOWN_S) for each in self.office.truth.faults if each.what in {"box", "line"}
         ]
+        if period.line == "vox":
+            return False
         if period.line == "fritz":
             if not (period.incoming or period.dialled):
                 return False

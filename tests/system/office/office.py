@@ -52,6 +52,8 @@ MONTH = "2026-11"
 SERIAL = "sim-1"
 EMERGENCY = {"110", "112", "0110", "0112"}
 AUDIBLE = 1e-4
+TAIL_S = 1.0
+"""What the line carries after hanging up is noted for so long: a contact tells a hang-up from a flash after 0.5 s."""
 
 
 @dataclass(slots=True)
@@ -144,6 +146,7 @@ class Office(World):
         self.mark_s = float(self._prompts.announcement.mark_s or 0.0)
         self._known: set[str] = set()
         self._broken: dict[str, Fault] = {}
+        self._just_ended: Period | None = None
         self._wants_back: float | None = None
         self._pressed_at = 0.0
         super().__init__(
@@ -181,6 +184,7 @@ class Office(World):
             text_version="de-1",
             text_hash=self._prompts.announcement.text_sha256,
             sound_s=self._lengths,
+            by_sound=self.wires.hints,
             way=rule.way,
             ask_when=rule.ask,
             shifts=tuple(
@@ -189,6 +193,7 @@ class Office(World):
             ),
         )
         self.mends("box")
+        line_port = self.wires.attach()
         boot = secrets.token_hex(8)
         self.runs.append((boot, self.clock.mono(), 0.0))
         with self._power():
@@ -198,12 +203,14 @@ class Office(World):
                 boot=boot,
                 clock=self.clock,
                 disk=self.disk,
-                line=self.wires.attach(),
+                line=line_port,
                 sounds=self._sounds,
                 owner=self.owner,
                 key=self.box_key,
                 archive=self.archive,
                 online=self.online,
+                mono=not self.wires.has_tap,
+                vox=self.wires.vox,
                 on_error=_must_not_happen,
             )
 
@@ -373,7 +380,7 @@ class Office(World):
         self.wires.hang_up()
         if self.period is not None:
             self.period.on_at = self.clock.mono()
-        self.period = None
+        self._just_ended, self.period = self.period, None
 
     def press_key(self, leg: Leg, key: str, length_s: float = 0.15) -> None:
         """A key on somebody's telephone, now."""
@@ -458,6 +465,8 @@ class Office(World):
         )
         if self.period is not None:
             self._note(self.period, frames, audible if connected else 0)
+        elif self._just_ended is not None and self.now < self._just_ended.on_at + TAIL_S:
+            self._just_ended.frames.append(frames)
         box = self.box
         if box is None or self.deaf:
             if box is None:
@@ -467,7 +476,7 @@ class Office(World):
         with self._power():
             if box is not None:
                 if not self.deaf:
-                    box.audio.push(frames)
+                    box.audio.push(frames[:, : box.channels])
                 box.pump()
                 self._play = box.audio.pull(BLOCK)
 
@@ -527,7 +536,7 @@ class Office(World):
         for period in self.truth.periods:
             if period.frames and period is not self.period:
                 if new:
-                    period.legs = true_legs(period.frames)
+                    period.legs = true_legs(period.frames, mono=not period.proves_keys)
                 period.frames = []
 
     def recordings(self) -> set[str]:
@@ -545,10 +554,17 @@ def with_changes_of(listed: ExclusionList, *hashes: str) -> ExclusionList:
     return ExclusionList(salt=listed.salt, numbers=numbers)
 
 
-def true_legs(frames: list[NDArray[np.float32]]) -> NDArray[np.int32]:
-    """What the line carried, at 8 kHz, both legs of a sample in one number."""
-    legs = Ear(SOUND_RATE_HZ).feed(np.concatenate(frames)).legs
-    return np.ascontiguousarray(legs).view(np.int32).reshape(-1)
+def true_legs(frames: list[NDArray[np.float32]], *, mono: bool) -> NDArray[np.int32]:
+    """What the line carried, at 8 kHz, both legs of a sample in one number; or the mix of both."""
+    ear = Ear(SOUND_RATE_HZ, "mix" if mono else "vi")
+    return one_number(ear.feed(np.concatenate(frames)[:, : 1 if mono else 2]).legs)
+
+
+def one_number(samples: NDArray[np.int16]) -> NDArray[np.int32]:
+    """Each sample of one or two legs as one number."""
+    if samples.ndim == 1 or samples.shape[1] == 1:
+        return samples.reshape(-1).astype(np.int32)
+    return np.ascontiguousarray(samples).view(np.int32).reshape(-1)
 
 
 def _must_not_happen(error: Exception) -> None:

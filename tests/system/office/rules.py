@@ -7,11 +7,12 @@ near and then far speech after the tone, and a second press 4 s or more after it
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tests.system.office.truth import Key, Period
+from tests.system.office.truth import Key, Leg, Period
 
 BLOCK_S = 0.02
 STOPS_S = 0.2
@@ -19,6 +20,8 @@ STOPS_S = 0.2
 COVER_S = 1.6
 """Registers and clock are read each second."""
 LINE_SILENT_S = 3.0
+IDLE_S = 0.5
+"""A tap tells at once that the line is idle; who reads a contact waits for so long, as it might be a flash."""
 WINDOW_S = 8.0
 MARK_SLACK_S = 0.06
 TONE_WITHIN_S = 1.5
@@ -44,14 +47,13 @@ class Consent:
 
 def consents(period: Period, mark_s: float) -> list[Consent]:
     """Every yes of a call that counts."""
-    if period.private or period.excluded:
+    if period.private or period.excluded or period.line == "vox":
         return []
-    found = []
-    for each in (*_key_yeses(period, mark_s), *_oral_yeses(period)):
-        if _counts(period, each):
-            ends = list(_ends(period, each))
-            found.append(Consent(each.asked, each.since, each.confirmed, min(ends) + STOPS_S))
-    return found
+    return [
+        replace(each, until=min(_ends(period, each)) + STOPS_S)
+        for each in (*_key_yeses(period, mark_s), *_oral_yeses(period))
+        if _counts(period, each)
+    ]
 
 
 def _counts(period: Period, yes: Consent) -> bool:
@@ -66,8 +68,9 @@ def _counts(period: Period, yes: Consent) -> bool:
 
 def _ends(period: Period, yes: Consent) -> Iterator[float]:
     """What ends it, each at its time."""
-    yield period.on_at
-    yield from (flash for flash in period.flashes if flash > yes.confirmed)
+    told_s = 0.0 if period.proves_keys else IDLE_S
+    yield period.on_at + told_s
+    yield from (flash + told_s for flash in period.flashes if flash > yes.confirmed)
     for fault in period.faults:
         if fault.begun > yes.since and fault.what in {"box", "reboot"}:
             yield fault.begun
@@ -136,11 +139,20 @@ def _oral_yeses(period: Period) -> Iterator[Consent]:
         for down, up in short:
             if not tone[1] + CONFIRM_FROM_S - BLOCK_S <= up <= tone[1] + CONFIRM_UNTIL_S:
                 continue
-            near = [at for at, leg in period.spoke if leg == "near" and tone[1] < at < down]
-            far = [at for at, leg in period.spoke if leg == "far" and near and near[0] < at < down]
-            if far and not any(True for _ in _takings_back(period, began, down)):
+            spoke = [(at, leg) for at, leg in period.spoke if tone[1] < at < down]
+            if _both_spoke(spoke, told_apart=period.proves_keys) and not any(
+                True for _ in _takings_back(period, began, down)
+            ):
                 yield Consent(began, began, up, 0.0)
                 break
+
+
+def _both_spoke(spoke: list[tuple[float, Leg]], *, told_apart: bool) -> bool:
+    """Near and then far speech; any speech where one channel carries both."""
+    if not told_apart:
+        return bool(spoke)
+    near = min((at for at, leg in spoke if leg == "near"), default=math.inf)
+    return any(at > near for at, leg in spoke if leg == "far")
 
 
 def _oral_way_open(period: Period, at: float) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from handschlag.adapters.sources import SourcesLine
+from handschlag.adapters.vox import VoxLine
 from handschlag.core.call_monitor import CallMonitor
 from handschlag.core.modem_talk import ModemTalk
 from handschlag.core.pulse_train import HookContact, RingTrain
@@ -20,7 +21,7 @@ from handschlag.ports import Line
 from handschlag.sim.line_port import SimLine
 from handschlag.sim.tap import SimTap
 
-KINDS = ("tap", "tap+modem", "tap+fritz", "gpio+modem", "gpio+fritz", "fritz")
+KINDS = ("tap", "tap+modem", "tap+fritz", "gpio+modem", "gpio+fritz", "fritz", "gpio+fritz+vox", "vox")
 Now = Callable[[], float]
 Tell = Callable[[Fact], None]
 
@@ -217,6 +218,8 @@ class Wires:
         self._contacts = Contacts(handset, now) if "gpio" in parts else None
         self.modem = Modem(now) if "modem" in parts else None
         self.fritz = Fritz(now) if "fritz" in parts else None
+        self.hints = "vox" in parts
+        self.vox: VoxLine | None = None
         self._rang = False
         self._sim: SimLine | None = None
         self._attached = False
@@ -240,9 +243,13 @@ class Wires:
             if not number:
                 return self._sim
             return SourcesLine(self.sources, Deciders(number=number), tap=self._sim, now=self._now)
-        hook = ("gpio",) if "gpio" in names else ("fritz",)
+        hook = tuple(name for name in ("gpio", "fritz") if name in names)[:1]
+        self.vox = VoxLine() if self.hints else None
         return SourcesLine(
-            self.sources, Deciders(hook, number, number), now=self._now, new_boot=lambda: secrets.token_hex(8)
+            self.sources | ({} if self.vox is None else {"vox": self.vox}),
+            Deciders(hook, number, number, ("vox",) if self.hints else ()),
+            now=self._now,
+            new_boot=lambda: secrets.token_hex(8),
         )
 
     def detach(self) -> None:
@@ -268,7 +275,8 @@ class Wires:
             if self._sim is not None:
                 self._sim.unplug()
         else:
-            next(iter(self.sources.values())).lose()
+            for source in list(self.sources.values())[:1]:
+                source.lose()
 
     def find(self) -> None:
         """It is back."""
@@ -277,7 +285,8 @@ class Wires:
             if self._sim is not None:
                 self._sim.plug()
         else:
-            next(iter(self.sources.values())).find()
+            for source in list(self.sources.values())[:1]:
+                source.find()
 
     def connected(self, *, play_wanted: bool) -> bool:
         """What the box plays is heard on the line: by a transformer, or wired for good."""
