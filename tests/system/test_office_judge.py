@@ -16,7 +16,8 @@ from handschlag.core.events import Leg, LineTold
 from handschlag.sim.world import Script
 from tests.system.office import calls
 from tests.system.office.cli import judged
-from tests.system.office.office import Employee, Office, Rule
+from tests.system.office.office import Office
+from tests.system.office.papers import Employee, Rule
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -195,3 +196,11 @@ def test_the_same_calls_pass_when_nothing_is_broken(tmp_path: Path) -> None:
     verdict = judged(_lived(tmp_path, flashed, again, emergency_call))
     assert verdict.wrong == []
     assert verdict.tally["recordings expected that open"] >= 2
+
+
+def test_a_number_in_a_log_or_in_the_status_is_seen(tmp_path: Path) -> None:
+    """P9: nothing of who called may be said, with or without the leading 0."""
+    o = _lived(tmp_path)
+    o.truth.personal.add("03023125042")
+    o.truth.said.add("handschlag.uplink call from +493023125042")
+    assert any("status or log" in each for each in judged(o).wrong)

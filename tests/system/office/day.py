@@ -14,7 +14,8 @@ from random import Random
 from handschlag.core.policy import AskWhen, Way
 from handschlag.sim.world import Script
 from tests.system.office import calls
-from tests.system.office.office import MIDNIGHT, Book, Employee, Office, Rule
+from tests.system.office.office import Office
+from tests.system.office.papers import MIDNIGHT, Book, Employee, Rule
 
 Happening = tuple[float, Callable[[Office], None]]
 FAULTS_SHARE = 0.25

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
@@ -19,17 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from handschlag.adapters.files import RealFiles
-from handschlag.adapters.registers import (
-    EXCLUSION_FILE,
-    STAFF_FILE,
-    Excluded,
-    ExclusionList,
-    Person,
-    StaffRegister,
-    write_register,
-)
-from handschlag.core.policy import AskWhen, Policy, Shift, Way
+from handschlag.core.policy import Policy, Shift
 from handschlag.core.tap_protocol import BOX_WORDS, LineParser
 from handschlag.hearing import Ear
 from handschlag.ports import SOUND_RATE_HZ, Sound
@@ -42,11 +30,9 @@ from handschlag.sim.uplink import SimArchive
 from handschlag.sim.world import BLOCK, Party, Script, World
 from handschlag.status import status
 from tests.system.office.box import BOX, PLENTY, Box, Disk, OfficeClock, PowerCut
+from tests.system.office.papers import MIDNIGHT, Book, Rule, write_list, write_staff
 from tests.system.office.truth import Fault, Key, Leg, Period, Truth
 from tests.system.office.wires import Handset, Wires
-
-MIDNIGHT = 1_795_478_400.0
-"""2026-11-24, a Tuesday, 0:00 UTC."""
 
 MONTH = "2026-11"
 SERIAL = "sim-1"
@@ -54,52 +40,6 @@ EMERGENCY = {"110", "112", "0110", "0112"}
 AUDIBLE = 1e-4
 TAIL_S = 1.0
 """What the line carries after hanging up is noted for so long: a contact tells a hang-up from a flash after 0.5 s."""
-
-
-@dataclass(slots=True)
-class Employee:
-    """A written consent, as the office has it in its folder."""
-
-    valid_until: float | None = None
-    withdrawn_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What is settled: who is on duty from hour to hour (all employees outside of it), and how the box asks."""
-
-    way: Way = Way.KEY
-    ask: AskWhen = AskWhen.BUTTON
-    shifts: tuple[tuple[float, float, tuple[int, ...], AskWhen | None], ...] = ()
-
-
-@dataclass(slots=True)
-class Book:
-    """The office's own papers: who has agreed, who is never recorded, what is settled."""
-
-    staff: dict[int, Employee] = field(default_factory=lambda: {1: Employee(), 2: Employee()})
-    users: tuple[int, ...] = (1, 2)
-    never: set[str] = field(default_factory=set)
-    rule: Rule = field(default_factory=Rule)
-    damaged: bool = False
-
-    def covered(self, wall: float, *, synced: bool) -> bool:
-        """Whether everybody who has to has agreed."""
-        hour = wall % 86_400 / 3600
-        on = [staff for begin, end, staff, _ in self.rule.shifts if begin <= hour < end] if synced else []
-        needed = {number for staff in on for number in staff} if on else set(self.users)
-        return not self.damaged and all(self._agrees(number, wall) for number in needed)
-
-    def _agrees(self, number: int, wall: float) -> bool:
-        employee = self.staff.get(number)
-        if employee is None or employee.withdrawn_at is not None:
-            return False
-        return employee.valid_until is None or wall < employee.valid_until
-
-
-def utc(wall: float) -> str:
-    """As registers write it."""
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class HeardTap(SimTap):
@@ -312,29 +252,12 @@ class Office(World):
 
     def write_staff(self) -> None:
         """Put the staff register on the disk as the book has it."""
-        people = tuple(
-            Person(
-                number=number,
-                document=f"{number:064x}",
-                version="1",
-                valid_from=utc(MIDNIGHT - 86_400 * 30),
-                valid_until=None if employee.valid_until is None else utc(employee.valid_until),
-                withdrawn_at=None if employee.withdrawn_at is None else utc(employee.withdrawn_at),
-            )
-            for number, employee in sorted(self.book.staff.items())
-        )
-        path = self.folder / STAFF_FILE
-        if self.book.damaged:
-            path.write_bytes(b"{ torn")
-        else:
-            write_register(path, StaffRegister(people=people), RealFiles())
+        write_staff(self.folder, self.book)
 
     def never_record(self, number: str, international: str) -> None:
         """Put a number on the do-not-record list."""
         self.book.never.add(number)
-        listed = ExclusionList.new()
-        listed = with_changes_of(listed, listed.hash_of(international))
-        write_register(self.folder / EXCLUSION_FILE, listed, RealFiles())
+        write_list(self.folder, international)
 
     def change_staff(self, change: Callable[[Book], None]) -> None:
         """Something changes in the papers, and on the disk."""
@@ -546,12 +469,6 @@ class Office(World):
 
     def _exchange_nothing(self, _frames: NDArray[np.float32], /) -> NDArray[np.float32]:
         raise AssertionError("the office hands frames to its box itself")
-
-
-def with_changes_of(listed: ExclusionList, *hashes: str) -> ExclusionList:
-    """The list with these hashes."""
-    numbers = tuple(Excluded(hash=each, added_at=utc(MIDNIGHT)) for each in hashes)
-    return ExclusionList(salt=listed.salt, numbers=numbers)
 
 
 def true_legs(frames: list[NDArray[np.float32]], *, mono: bool) -> NDArray[np.int32]:
