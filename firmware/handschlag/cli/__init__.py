@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "report": ("handschlag.cli.report", "report"),
     "keys": ("handschlag.cli.keys", "app"),
     "staff": ("handschlag.cli.staff", "app"),
+    "owner": ("handschlag.cli.owner", "app"),
     "exclude": ("handschlag.cli.exclude", "app"),
 }
 """Where each command, or group of commands, stands."""

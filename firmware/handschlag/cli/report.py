@@ -14,8 +14,9 @@ from handschlag.cli.evidence import FolderFiles
 from handschlag.core.report import KINDS_OF_END, Report
 from handschlag.core.report import report as report_of
 from handschlag.errors import HandschlagError
+from handschlag.sealing.ledger import Value
 from handschlag.sealing.trust import read_trust
-from handschlag.sealing.verify import verify_ledger
+from handschlag.sealing.verify import proven_entries, verify_ledger
 from handschlag.settings import load
 
 ENDS = {
@@ -58,7 +59,7 @@ def report(
         print(line)
 
 
-def _entries(folder: Path, trust: Path) -> list[dict[str, object]]:
+def _entries(folder: Path, trust: Path) -> list[dict[str, Value]]:
     """All entries of a ledger that holds.
 
     Raises:
@@ -67,13 +68,13 @@ def _entries(folder: Path, trust: Path) -> list[dict[str, object]]:
     try:
         trusted = read_trust(trust.read_bytes(), str(trust))
         files = FolderFiles(folder)
-        lines = [line for name in files.names() if name.endswith(".jsonl") for line in files.read(name).splitlines()]
+        verdict = verify_ledger(files, trusted)
+        entries = proven_entries(files)
     except OSError as error:
         raise CannotReport(f"{error.filename}: cannot be read ({error.strerror})") from error
-    verdict = verify_ledger(files, trusted)
     if not verdict.ok:
         raise CannotReport(f"{folder}: {verdict.wrong}; there is no report on a ledger that does not hold")
-    return [msgspec.json.decode(line) for line in lines]
+    return entries
 
 
 def _words(told: Report) -> list[str]:

@@ -163,6 +163,17 @@ def _weight(outcome: str) -> int:
     return 0 if outcome == "withdrawn" else 1 + _STRONGEST_FIRST.index(end)
 
 
+def _ended(told: Report, entry: Mapping[str, Any]) -> None:
+    """What is not here any more, and by which way it went."""
+    kind = str(entry["kind"])
+    if kind == "destroyed":
+        told.destroyed[str(entry["reason"])] += 1
+    elif kind != "command":
+        told.destroyed[kind] += 1
+    elif (entry.get("name"), entry.get("outcome")) == ("erase", "done"):
+        told.destroyed["erased"] += 1
+
+
 def _count(told: Report, entry: Mapping[str, Any]) -> None:
     told.unsynced += entry["clock"] != "synced"
     match entry["kind"]:
@@ -178,8 +189,8 @@ def _count(told: Report, entry: Mapping[str, Any]) -> None:
             told.closed += 1
         case "receipted":
             told.receipted += 1
-        case "destroyed" | "purged" | "expired":
-            told.destroyed[str(entry.get("reason") or entry["kind"])] += 1
+        case "destroyed" | "purged" | "expired" | "command":
+            _ended(told, entry)
         case "staff":
             told.staff[str(entry["action"])] += 1
         case "fault":

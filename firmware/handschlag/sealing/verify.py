@@ -30,7 +30,6 @@ from handschlag.sealing.ledger import (
     Walker,
     is_epoch,
     read_head,
-    read_lines,
 )
 from handschlag.sealing.manifest import (
     CLIPS_PER_LIST,
@@ -412,15 +411,12 @@ def _fold_ledger(
     for claim in claims:
         due.setdefault(claim.position.seq, []).append(claim)
     walker = Walker(start)
-    for line in _lines(ledger):
-        taken = walker.take(line)
-        if taken is not None:
-            position, entry = taken
-            _meet(due.pop(position.seq, ()), position)
-            if is_epoch(entry):
-                _check_epoch(entry, trust, box)
-            if story is not None:
-                story.note(position.seq, entry)
+    for position, entry in _proven(ledger, walker):
+        _meet(due.pop(position.seq, ()), position)
+        if is_epoch(entry):
+            _check_epoch(entry, trust, box)
+        if story is not None:
+            story.note(position.seq, entry)
     _check_doubts(walker, due)
     at = walker.at
     for seq, unmet in sorted(due.items()):
@@ -464,10 +460,20 @@ def _check_epoch(entry: Mapping[str, Value], trust: Trust, box: str | None) -> N
             raise Tampered("is not what the owner signed")
 
 
-def _lines(ledger: Files | Iterable[bytes]) -> Iterable[bytes]:
+def proven_entries(ledger: Files) -> list[dict[str, Value]]:
+    """All entries of a ledger's folder that are proven, in order; of the rest `verify_ledger` tells."""
+    return [entry for _, entry in _proven(ledger, Walker())]
+
+
+def _proven(ledger: Files | Iterable[bytes], walker: Walker) -> Iterator[tuple[LedgerPosition, dict[str, Value]]]:
     if not isinstance(ledger, Files):
-        return ledger
-    return (line for name in ledger_months(ledger) for line in read_lines(ledger.read(name), name))
+        yield from (taken for taken in map(walker.take, ledger) if taken is not None)
+        return
+    for name in ledger_months(ledger):
+        *lines, rest = ledger.read(name).split(b"\n")
+        yield from (taken for taken in map(walker.take, lines) if taken is not None)
+        if rest:
+            walker.break_off(f"{name}: the last line is incomplete")
 
 
 def ledger_months(ledger: Files) -> list[str]:
