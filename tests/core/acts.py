@@ -53,6 +53,14 @@ ROTAS: tuple[tuple[Shift, ...], ...] = (
 )
 
 
+NIGHTS: tuple[dict[str, object], ...] = (  # on the Tuesday, with 3, who has not agreed; of the Wednesday, with 1
+    {"shifts": (Shift(frozenset({1}), 22 * 60, 6 * 60, (3,)),), "line_users": (1,)},
+    {"shifts": (Shift(frozenset({2}), 22 * 60, 6 * 60, (1,), AskWhen.ALWAYS),), "line_users": (1, 3)},
+    {"shifts": (Shift(frozenset({1}), 22 * 60, 6 * 60, (1,), AskWhen.ALWAYS),), "line_users": (1, 3)},
+)
+TUESDAY_NOON = 1_699_963_200.0  # 2023-11-14, UTC
+
+
 # --- single events
 
 
@@ -467,7 +475,7 @@ def yes_then_its_end(w: World, r: Random) -> None:
     w.hang_up()
     w.feed(ev.Connected(w.now))
     w.wait(r.choice((0.1, 6.0)))
-    if r.random() < 0.3:
+    if r.random() < 0.6:
         owner_said(w, r)
     if r.random() < 0.4:
         w.adapters.free_bytes = 1 << 30
@@ -576,13 +584,83 @@ def flash_in_the_recording(w: World, r: Random) -> None:
     w.wait(1.0)
 
 
+def early_answer(w: World, r: Random) -> None:
+    """A 1 before the mark, perhaps another one, and then nobody says anything more."""
+    _lift_first(w)
+    w.ask()
+    w.wait(r.choice((1.0, 5.0, 8.0)))
+    w.key("1")
+    w.wait(r.choice((12.5, 16.0)))
+    if r.random() < 0.3:
+        w.key("1")
+
+
+def answer_at_the_end(w: World, r: Random) -> None:
+    """The key goes down around the very end of the window."""
+    _lift_first(w)
+    w.ask_to_window()
+    played = [entry.event.at for entry in w.trace[-40:] if isinstance(entry.event, ev.Played)]
+    if played:
+        w.wait(max(0.0, played[-1] + 8.0 + r.choice((-0.03, -0.001, 0.01, 0.03, 0.05)) - w.now))
+    w.key("1")
+    w.wait(1.0)
+
+
+def outgoing_unheard(w: World, r: Random) -> None:
+    """The box asks by itself, but what was dialled was not decoded, or is still being dialled."""
+    _on_the_idle_line(w, replace(w.policy, ask_when=r.choice((AskWhen.OUTGOING, AskWhen.ALWAYS))))
+    _lift_first(w)
+    if r.random() < 0.3:
+        w.dial("030")
+    w.tone("ringback", 1, Leg.FAR)
+    w.speak(Leg.FAR, 0.8)
+    w.wait(0.5)
+
+
+def night(w: World, r: Random) -> None:
+    """A call around midnight, in the night of a shift or in another one."""
+    changes = r.choice(NIGHTS)
+    _on_the_idle_line(w, replace(w.policy, **changes))  # type: ignore[arg-type] # the policy's own fields
+    hours = r.choice((11.0, 12.5, 12.5, 17.5, 18.5, 36.5))
+    w.adapters.utc_offset_s = r.choice((0.0, 3600.0, 7200.0))
+    w.adapters.wall_offset = TUESDAY_NOON + hours * 3600.0 - w.adapters.utc_offset_s - w.now
+    w.adapters.synced = r.random() < 0.8
+    w.wait(4.5)
+    _lift_first(w)
+    w.press(0.15)
+    w.wait(0.5)
+
+
+def consent_on_its_way(w: World, r: Random) -> None:
+    """Taken out of the register and agreed anew; the ledger takes its time, and a call is asked meanwhile."""
+    _on_the_idle_line(w, replace(w.policy, line_users=(1,), shifts=()))
+    w.adapters.ledger_s = r.choice((1.0, 2.5))
+    w.feed(ev.RegisterTold(w.now, ()))
+    if r.random() < 0.5:
+        w.wait(1.5)
+    w.feed(ev.RegisterTold(w.now, CREW))
+    _lift_first(w)
+    w.press(0.15)
+    w.wait(0.5)
+    w.adapters.ledger_s = 0.005
+
+
+def _on_the_idle_line(w: World, settled: Policy) -> None:
+    """Changed settings, and everything is ready for a call."""
+    w.hang_up()
+    w.wait(0.5)
+    restart(w, policy=replace(settled, accepted=True, by_wire=True), crew=CREW, down_s=0.5)
+    w.wait(1.5)
+
+
 OPENINGS: tuple[Act, ...] = (yes_by_key, spoken_yes, confirmed_yes, lift, incoming, outgoing, dial, pause)
 TURNS: tuple[Act, ...] = (
-    *(yes_then_its_end, answer),
+    *(yes_then_its_end, yes_then_its_end, yes_then_its_end, answer),
     *(answer, answer, answer, yes_taken_back, yes_taken_back, yes_then_held, yes_then_restart, early_hang_up),
     *(hasty_confirmation, one_sided_question, silent_tap, hold_over_the_hang_up, slow_ledger, hold, press_shortly),
     *(flash_in_the_recording, confirmed_yes, yes_by_key, next_call_at_once, flash, reboot, hang_up, lift),
     *(long_pause, power_cut, key_9, outgoing, incoming, dial_with_a_loss),
+    *(early_answer, answer_at_the_end, outgoing_unheard, night, consent_on_its_way),
 )
 OFTEN: tuple[Act, ...] = (
     *(yes_by_key, spoken_yes, confirmed_yes, press, press_shortly, key, key_1, key_9, pause, long_pause),

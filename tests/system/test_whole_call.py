@@ -24,7 +24,7 @@ from handschlag.sealing.open import open_recording
 from handschlag.sealing.verify import verify_recording
 from handschlag.sim.stories import call
 from handschlag.sim.voices import Story
-from handschlag.sim.world import BLOCK, Script, World
+from handschlag.sim.world import BLOCK, Script, World, key_tone
 from handschlag_bench.hearing.signals import voice
 from tests.system.house import House
 
@@ -279,6 +279,26 @@ def test_a_key_that_ends_while_the_device_is_lost_was_dialled(house: House) -> N
     call = house.app.state.call.call
     assert call is not None
     assert call.bar is Bar.EMERGENCY
+
+
+def test_a_key_heard_as_two_around_a_loss_hides_no_emergency(house: House) -> None:
+    """The second 1 of 110 is split by a loss: the application says so, and the call hears not a sound."""
+    world = house.world
+    world.tap.seize()
+    world.run(1.5)
+    world.near.press("1")
+    world.near.say(np.zeros(4800, np.float32))
+    while not world.both_quiet():
+        world.step()
+    world.near.say(key_tone("1", 0.5, -10.0))
+    for deaf, seconds in ((False, 0.15), (True, 0.1), (False, 0.6)):
+        house.deaf = deaf
+        world.run(seconds)
+    world.near.press("0")
+    world.run(3.0)
+    call = house.app.state.call.call
+    assert call is not None
+    assert (call.digits, call.bar, call.unseen) == ("1110", Bar.UNSEEN, True)
 
 
 def test_who_spoke_when_the_device_was_lost_speaks_no_more(house: House) -> None:
