@@ -212,15 +212,17 @@ class LedgerFacts:
     """What the durable ledger says of one recording.
 
     `consented`: by a key, or by word and confirmed. `ended` is the kind of the entry that ended it (withdrawn,
-    destroyed, purged, expired, erased, or "") and `ended_seq` its number. `consent` is what a manifest can still say
-    when only the ledger is left; None without one. `receipted_at` (seconds since 1970) is None unless a synced clock
-    told it; `held` and `kept_for` (a retention class, or "") are the owner's word.
+    destroyed, purged, expired, erased, or "") and `ended_seq` its number; `closed` and `receipted`: it has that entry.
+    `consent` is what a manifest can still say when only the ledger is left; None without one. `receipted_at` (seconds
+    since 1970) is None unless a synced clock told it; `held` and `kept_for` (a retention class, or "") are the owner's
+    word.
     """
 
     consented: bool = False
     ended: str = ""
     ended_seq: int = 0
     closed: bool = False
+    receipted: bool = False
     consent: ConsentRecord | None = None
     receipted_at: float | None = None
     held: bool = False

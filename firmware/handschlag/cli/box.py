@@ -339,6 +339,7 @@ def facts_of(folded: Folded, recording: str) -> LedgerFacts:
         ended=ended,
         ended_seq=ended_seq,
         closed=recording in folded.closed,
+        receipted=recording in folded.receipted,
         consent=record,
         receipted_at=seconds(folded.receipted.get(recording)),
         held=recording in folded.held,

@@ -396,14 +396,17 @@ class DiskSpool:
 
     def _find_one(self, post: Post, recording: str, gone: bool) -> None:  # noqa: FBT001 - as the folders tell it
         folder = self._folders.gone(recording) if gone else self._folders.of(recording)
+        facts = self._facts(recording)
+        receipted = (folder / RECEIPT).exists()
         if not gone:
-            self._folders.settle(recording)
+            # What the ledger says was durable before the ledger said it: thousands of old recordings cost no fsync.
+            durable = facts.closed and (facts.receipted or not receipted)
+            self._folders.settle(recording, sync=not durable)
         boot, seizure = _whose(folder / HEAD)
         manifest = _bytes(folder / MANIFEST)
         terms = terms_of(manifest) if manifest is not None else Terms()
         if manifest is not None:
             self._claims(terms.ledger, manifest)
-        facts = self._facts(recording)
         post(
             FolderFound(
                 self._clock.mono(),
@@ -418,7 +421,7 @@ class DiskSpool:
                 ended_by_ledger=facts.ended,
                 ended_seq=facts.ended_seq,
                 closed_in_ledger=facts.closed,
-                receipted=(folder / RECEIPT).exists(),
+                receipted=receipted,
                 closed_at=terms.closed_at,
                 retain_until=terms.retain_until,
                 receipted_at=facts.receipted_at,

@@ -133,13 +133,17 @@ class Folders:
         self._files.fsync_dir(str(aside.parent))
         self._files.fsync_dir(str(path.parent))
 
-    def settle(self, recording: str) -> None:
-        """Remove torn temporary files, and make durable what a process that died had only just renamed."""
+    def settle(self, recording: str, *, sync: bool = True) -> None:
+        """Remove torn temporary files, and make durable what a process that died had only just renamed.
+
+        Without `sync` for a folder of which that is known.
+        """
         folder = self.of(recording)
-        for path in sorted(folder.iterdir()):
-            if names.is_temporary(path.name):
-                self._files.unlink(str(path))
-        self._files.fsync_dir(str(folder))
+        torn = [path for path in sorted(folder.iterdir()) if names.is_temporary(path.name)]
+        for path in torn:
+            self._files.unlink(str(path))
+        if sync or torn:
+            self._files.fsync_dir(str(folder))
 
     def settle_spool(self) -> None:
         """The same for the folders' own names, and for revocations."""
