@@ -115,7 +115,7 @@ def test_the_verifier_is_about_a_page() -> None:
     """What a third person has to read before believing it: no import of ours, and not long."""
     source = Path(verifier.__file__).read_text()
     assert "handschlag." not in re.sub(r'".*?"', "", source)
-    assert len(source.splitlines()) < 330
+    assert len(source.splitlines()) < 400
 
 
 def test_the_vcon_is_signed_by_the_owner_as_the_draft_says(whole: Path) -> None:

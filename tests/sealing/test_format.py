@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import handschlag.sealing
-from handschlag.sealing import encoding, jws, keys, ledger, manifest, recording, rewrap, trust, verify
+from handschlag.sealing import encoding, jws, keys, ledger, manifest, owner, recording, rewrap, trust, verify
 from handschlag.sealing import receipt as receipts
 from handschlag.sealing import revoke as revokes
 
@@ -25,6 +25,7 @@ FLAT = re.sub(r"\s+", " ", TEXT)
         f"at most {ledger.MAX_LINE_BYTES} bytes",
         f"at most {ledger._MAX_FIELDS} values",
         f"{ledger._MAX_TEXT} characters",
+        f"`{ledger.DOUBTED}`",
         f"workshop key: {keys.WORKSHOP_PUBLIC_BYTES} bytes",
         f"ML-KEM key ({keys._MLKEM_PUBLIC_BYTES})",
         f"`enc` has {keys.ENC_BYTES} bytes, the ciphertext {keys.WRAPPED_BYTES}",
@@ -44,7 +45,7 @@ FLAT = re.sub(r"\s+", " ", TEXT)
         f"1 to {manifest.CLIPS_PER_LIST} `{{index",
         f"index 0 to {manifest.MAX_CLIPS - 1}",
         f"up to {manifest.MAX_GAPS} pairs",
-        *(f"`{module._TYP}`" for module in (manifest, rewrap, revokes, receipts, ledger)),
+        *(f"`{module._TYP}`" for module in (manifest, rewrap, revokes, receipts, ledger, owner)),
     ],
 )
 def test_constants_are_the_codes(said: str) -> None:
@@ -69,6 +70,7 @@ def test_all_kinds_of_ledger_lines_are_named() -> None:
         (manifest.ClipEntry, "1 to 512 `{"),
         (revokes.Revoke, "**`revoke.jws`** `{"),
         (ledger.LedgerHead, "A signed head is `{"),
+        (owner.OwnerMessage, "a JWS by the owner over `{"),
         (keys._KeyFile, "canonical JSON and a newline: `{"),
         (trust.TrustedKey, "`operator` hold `{"),
     ],
@@ -90,10 +92,10 @@ def test_stored_receipts_fields() -> None:
 
 def test_infos_are_the_ones_that_keys_come_from() -> None:
     """HKDF and HPKE infos as written there give the product's own keys."""
-    owner = keys.OwnerSecret.from_bytes(bytes(range(32)))
+    secret = keys.OwnerSecret.from_bytes(bytes(range(32)))
     key = keys.RecordingKey(bytes(range(32)))
-    assert keys._derive(owner.raw, b"handschlag/1 xwing 3") == owner.workshop(3).seed
-    assert keys._derive(owner.raw, b"handschlag/1 sign") == owner.signing().seed
+    assert keys._derive(secret.raw, b"handschlag/1 xwing 3") == secret.workshop(3).seed
+    assert keys._derive(secret.raw, b"handschlag/1 sign") == secret.signing().seed
     for info in ("clip", "details", "commit"):
         assert keys._derive(key.raw, info.encode()) == getattr(key, info)
         assert f"| recording key | `{info}` |" in FLAT

@@ -133,24 +133,71 @@ def check_recording(files: Folder, trust: dict[str, Any]) -> dict[str, Any]:
     return {**manifest, "seizure": (head["boot"], head["seizure"]), "hash": hexhash(files["manifest.jws"])}
 
 
+def proven(folder: Folder, *, extract: bool) -> tuple[list[tuple[int, str, dict[str, Any]]], list[range]]:
+    """The proven lines of a ledger, with number and hash, and the numbers of which nobody can say what stood there.
+
+    A line that does not follow the one before ends what is proven. The chain is taken up again only by an entry that
+    admits it: it names the last proven line and the one that it follows itself.
+    """
+    lines = []
+    for name in sorted(name for name in folder if name.endswith(".jsonl")):
+        lines += folder[name].split(b"\n")
+        need(lines.pop() == b"", f"{name}: torn")
+    first: dict[str, Any] = _object(lines[0]) if extract else {"prev": "0" * 64, "seq": 1}
+    prev, seq, broken = str(first["prev"]), int(first["seq"]) - 1, False
+    found: list[tuple[int, str, dict[str, Any]]] = [(seq, prev, {})]
+    unproven: list[range] = []
+    for line in lines:
+        entry = _object(line)
+        if broken or (entry.get("seq"), entry.get("prev")) != (seq + 1, prev):
+            admits = _doubts(entry) and (entry.get("good_seq"), entry.get("good_hash")) == (seq, prev)
+            behind = entry.get("head_seq")
+            if not (admits and isinstance(behind, int) and behind >= seq):
+                broken = True
+                continue
+            broken = (entry["seq"], entry["prev"]) != (behind + 1, entry.get("head_hash"))
+            if broken:
+                continue
+            unproven.append(range(seq + 1, entry["seq"]))
+        prev, seq = hexhash(line), entry["seq"]
+        found.append((seq, prev, entry))
+    need(not broken, f"ledger: broken behind entry {seq}")
+    return found, unproven
+
+
+def _doubts(entry: dict[str, Any]) -> bool:
+    return (entry.get("kind"), entry.get("what")) == ("fault", "ledger:doubted")
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """A line's values; none of a line that is no JSON object."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _check_lifted(lines: list[tuple[int, str, dict[str, Any]]], trust: dict[str, Any], box: str) -> None:
+    """What the box doubted, the owner must have lifted later, by a signed message that stands in the ledger."""
+    doubted = lifted = 0
+    for seq, _, entry in lines:
+        doubted = seq if _doubts(entry) else doubted
+        said = (entry.get("kind"), entry.get("by"), entry.get("name"), entry.get("outcome"))
+        if said == ("command", "owner", "epoch", "done"):
+            message, _ = signed(entry["token"].encode(), "handschlag-owner", trust["owner"])
+            fits = (message["name"], message["epoch"], message["box"]) == ("epoch", entry["epoch"], box)
+            need(fits, f"ledger entry {seq}: not what the owner signed")
+            lifted = seq
+    need(doubted <= lifted, f"ledger: doubted by entry {doubted}, and the owner has opened no new epoch")
+
+
 def check_ledger(folder: Folder, trust: dict[str, Any], manifest: dict[str, Any], *, extract: bool = False) -> None:
     """Raise unless the chain (or an extract of it) holds and contains what manifest and heads say."""
-    prev, seq = "0" * 64, 0
-    if extract:
-        first = json.loads(folder[min(name for name in folder if name.endswith(".jsonl"))].split(b"\n")[0])
-        prev, seq = first["prev"], first["seq"] - 1
-    hashes = {seq: prev}
-    entries: dict[int, dict[str, Any]] = {}
-    for name in sorted(name for name in folder if name.endswith(".jsonl")):
-        lines = folder[name].split(b"\n")
-        need(lines.pop() == b"", f"{name}: torn")
-        for line in lines:
-            entry = json.loads(line)
-            need((entry["seq"], entry["prev"]) == (seq + 1, prev), f"ledger: broken at entry {seq + 1}")
-            prev, seq = hexhash(line), seq + 1
-            hashes[seq] = prev
-            if entry.get("recording") == manifest["recording"]:
-                entries[seq] = entry
+    lines, unproven = proven(folder, extract=extract)
+    _check_lifted(lines, trust, manifest["box"])
+    hashes = {seq: digest for seq, digest, _ in lines}
+    entries = {seq: entry for seq, _, entry in lines if entry.get("recording") == manifest["recording"]}
     claims = [manifest["ledger"]]
     for name in folder:
         if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])\.jsonl", name):
@@ -159,7 +206,9 @@ def check_ledger(folder: Folder, trust: dict[str, Any], manifest: dict[str, Any]
             need(head["box"] == manifest["box"], "ledger head of another box")
             claims.append(head)
     for claim in claims:
-        need(hashes.get(claim["seq"]) == claim["hash"], f"ledger: entry {claim['seq']} is not the signed one")
+        nobody_knows = any(claim["seq"] in numbers for numbers in unproven)
+        met = hashes.get(claim["seq"]) == claim["hash"] or nobody_knows
+        need(met, f"ledger: entry {claim['seq']} is not the signed one")
     for consent in manifest["consent"]:
         entry = entries[consent["ledger_seq"]]
         need(entry["kind"] == {"key": "granted", "oral": "confirmed"}[consent["way"]], "ledger: no consent")
@@ -167,7 +216,7 @@ def check_ledger(folder: Folder, trust: dict[str, Any], manifest: dict[str, Any]
         need((granted["tap_boot"], granted["seizure"]) == manifest["seizure"], "ledger: consent of another seizure")
         need((granted["way"], granted["text_hash"]) == (consent["way"], consent["text_hash"]), "ledger: other consent")
     for entry in entries.values():
-        need(entry["kind"] not in {"withdrawn", "destroyed"}, "ledger: withdrawn")
+        need(entry["kind"] not in {"withdrawn", "destroyed", "purged", "expired"}, "ledger: it should be gone")
         need(entry["kind"] != "closed" or entry["manifest"] == manifest["hash"], "ledger: closed another manifest")
 
 
