@@ -275,7 +275,7 @@ class Judge:
             self.verdict.check(not self._could_be_seen(period), f"{_who(period)}: is not in the ledger")
             return
         self.verdict.tally["periods"] += 1
-        again = period.broke("box", "line", "reboot")
+        again = period.broke("box", "line", "reboot", until=period.on_at)
         self.verdict.check(len(mine) == 1 or again, f"{_who(period)}: {len(mine)} times in the ledger")
         for part in mine:
             ended = bool(part.outcome) or period.broke("box")
@@ -325,10 +325,10 @@ class Judge:
                 barred = period.emergency_at is not None or period.excluded
                 unseen = any(part.bar == "unseen" for part in parts)
                 if not (barred or unseen):
-                    broke = period.broke("box", "line", "reboot")
+                    broke = period.broke("box", "line", "reboot", until=period.on_at)
                     self.verdict.check(not asked or broke, f"{who}, but it was asked")
         if period.private and period.emergency_at is None:
-            broke = period.broke("box", "line", "reboot")
+            broke = period.broke("box", "line", "reboot", until=period.on_at)
             self.verdict.check(end in {"private", "failed"} or broke, f"{who}, in private mode")
             self.verdict.check(not sounded, f"{_who(period)}: the box was heard in private mode")
 

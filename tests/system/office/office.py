@@ -195,8 +195,11 @@ class Office(World):
             return
         fault = self._broken[what] = Fault(what, self.clock.mono())
         self.truth.faults.append(fault)
+        last = self._just_ended
         if self.period is not None:
             self.period.faults.append(fault)
+        elif last is not None and fault.begun < last.on_at + TAIL_S:
+            last.faults.append(fault)  # its end was still being written down
 
     def mends(self, what: str) -> None:
         """Note that it was mended just now."""
