@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 import soundfile
 
-MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+from tests.support.needs import need_mosquitto
+
 HANDSCHLAG = [sys.executable, "-m", "handschlag"]
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that one run of the demonstration left."""
-    if MOSQUITTO is None:
-        pytest.skip("mosquitto is absent; get it with: apt-get install mosquitto")
+    need_mosquitto()
     folder = tmp_path_factory.mktemp("demo") / "out"
     done = subprocess.run(
         [*HANDSCHLAG, "demo", "--dir", str(folder), "--exit"], capture_output=True, text=True, check=False, timeout=400
@@ -85,8 +85,9 @@ def test_ledger_of_the_box_verifies(shown: Path) -> None:
 
 def test_a_killed_demonstration_leaves_nothing_running(tmp_path: Path) -> None:
     """Broker, archive and box end with it, also when it had no chance to end them."""
-    if MOSQUITTO is None or shutil.which("setpriv") is None:
-        pytest.skip("mosquitto or setpriv is absent; get them with: apt-get install mosquitto util-linux")
+    need_mosquitto()
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv is absent; get it with: apt-get install util-linux")
     folder = tmp_path / "out"
     with subprocess.Popen([*HANDSCHLAG, "demo", "--dir", str(folder)], stdout=subprocess.DEVNULL) as demo:
         while not any(str(folder) in line and "run --config" in line for line in _running()):

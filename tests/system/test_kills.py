@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from handschlag_bench.crash import kills
-
-MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+from tests.support.needs import need_mosquitto
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is absent; get it with: apt-get install mosquitto")
 def test_killed_box_goes_on_and_nothing_is_lost() -> None:
     """After each kill the box is ready by itself; in the end every recording is at the archive, once, and verifies."""
+    need_mosquitto()
     tally = kills.run(kills=4, seed=5)
     assert tally.wrong == []
     assert tally.kills == 4

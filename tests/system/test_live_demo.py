@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.needs import need_mosquitto
 from tests.support.pulse import running_pulse
-
-MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 
 
 @pytest.mark.timeout(300)
 def test_a_call_over_real_sound_devices_is_recorded(tmp_path: Path) -> None:
     """Key 1 comes through two real sound devices; the recording is receipted, verified and opened."""
-    if MOSQUITTO is None:
-        pytest.skip("mosquitto is absent; get it with: apt-get install mosquitto")
+    need_mosquitto()
     with running_pulse(tmp_path):
         pass  # skips where PulseAudio or PortAudio is absent
     folder = tmp_path / "out"

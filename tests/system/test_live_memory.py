@@ -7,7 +7,6 @@ for: the world stands still between two blocks.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from handschlag.sim.demo.witness import Witness
 from handschlag.sim.search import Match, Searcher
 from handschlag.sim.signature import signature
 from handschlag.sim.world import BLOCK, Script
+from tests.support.needs import need_mosquitto
 
 MAY_HOLD_S = 0.2
 BLOCK_S = BLOCK / 48_000
@@ -57,8 +57,7 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     """A call in which both speak all the time."""
-    if (shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")) is None:
-        pytest.skip("mosquitto is absent; get it with: apt-get install mosquitto")
+    need_mosquitto()
     place = make(tmp_path / "place", audio="pipe")
     with running(place, live=False) as cast:
         witness = Witness(place)

@@ -6,13 +6,13 @@ as eagerly as the box does, and for an hour.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from handschlag_bench import audio
 from handschlag_bench.known import KEPT_RATE
+from tests.support.needs import need_mosquitto
 from tests.support.pulse import running_pulse
 
 MINUTES = 1.0
@@ -22,8 +22,7 @@ MINUTES = 1.0
 @pytest.mark.timeout(240)
 def test_no_frame_of_a_minute_is_lost(tmp_path: Path) -> None:
     """Every sample of a sealed recording is the one that was sent: none lost, none twice, none out of order."""
-    if (shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")) is None:
-        pytest.skip("mosquitto is absent; get it with: apt-get install mosquitto")
+    need_mosquitto()
     with running_pulse(tmp_path):
         pass  # skips where PulseAudio or PortAudio is absent
     heard = audio.hear(MINUTES, nice=19)

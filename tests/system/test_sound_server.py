@@ -6,7 +6,6 @@ PulseAudio is killed, as a pulled plug would do; the box is the program itself, 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from handschlag.sim.demo.place import box_program
 from handschlag.sim.demo.place import call as run_program
 from handschlag_bench.rig import rig
+from tests.support.needs import need_mosquitto
 from tests.support.pulse import running_pulse
 
 
@@ -21,8 +21,7 @@ from tests.support.pulse import running_pulse
 @pytest.mark.timeout(240)
 def test_device_lost_while_recording_ends_the_recording_and_not_the_box(tmp_path: Path) -> None:
     """What was recorded before is kept, receipted and verified; the next call is recorded again."""
-    if (shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")) is None:
-        pytest.skip("mosquitto is absent; get it with: apt-get install mosquitto")
+    need_mosquitto()
     with running_pulse(tmp_path):
         pass  # skips where PulseAudio or PortAudio is absent
     with rig(tmp_path) as box:
