@@ -40,6 +40,7 @@ class Stand:
             worker=InlineWorker(on_error=raise_),
             clock=HandClock(),
         )
+        self.port.look()  # the box asks before it has started its parts
         self.port.start(self.told.append)
 
     def put(self, name: str, data: bytes) -> Path:

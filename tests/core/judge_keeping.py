@@ -53,7 +53,7 @@ class KeepingJudge:
                 self.durable.add(event.ticket)
                 self.held.pop(self.releasing.pop(event.ticket, ""), None)
                 self.doubted &= event.ticket not in self.lifting
-            case ev.LedgerDoubted():
+            case ev.LedgerDoubted() if not self.lifting - self.durable:
                 self.doubted = True
             case _:
                 pass

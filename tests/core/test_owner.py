@@ -212,3 +212,15 @@ def test_what_the_archive_says_of_the_ledger_is_held_against_it() -> None:
     world.feed(ev.LedgerSynced(world.now, 99, "h99"))
     asked = [(check.seq, check.hash) for check in world.did(do.CheckLedger)]
     assert asked == [(7, "h7"), (99, "h99")]
+
+
+def test_a_doubt_that_comes_while_the_new_epoch_is_being_written_does_not_undo_it() -> None:
+    """It was asked before the owner spoke: an entry behind the epoch's would doubt the ledger again after a restart."""
+    world = World().start()
+    world.feed(replace(DOUBT, at=world.now))
+    world.adapters.ledger_s = 1.0
+    say(world, "epoch", 1, "", epoch=1)
+    world.feed(replace(DOUBT, at=world.now, seq=99))
+    world.wait(2.0)
+    assert cannot(world.state.call) == ""
+    assert len(world.records("fault")) == 1

@@ -43,7 +43,7 @@ class OwnerFiles:
 
     def look(self) -> None:
         """Asked each second: tell what is new; one look at a time."""
-        if not self._looking.is_set():
+        if self._post is not None and not self._looking.is_set():  # nobody listens before the start
             self._looking.set()
             self._worker.submit(self._look)
 

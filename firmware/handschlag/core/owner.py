@@ -86,5 +86,7 @@ def ledger_doubted(d: Draft, e: LedgerDoubted) -> None:
     """Nothing new is recorded until the owner opens a new epoch; what runs goes on: its yes was durable."""
     if d.state.ledger_doubt and e.seq <= d.state.doubted_to:
         return
+    if any(message.name == "epoch" and outcome == DONE for _, message, outcome in d.state.owner_waiting):
+        return  # the owner has spoken after it was asked; what still does not fit is asked about again
     d.put(ledger_doubt=d.state.ledger_doubt or e.why, doubted_to=max(e.seq, d.state.doubted_to))
     d.record("fault", what=LEDGER_FAULT, why=e.why, head_seq=e.seq, head_hash=e.hash)
