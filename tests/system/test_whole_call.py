@@ -20,6 +20,7 @@ from handschlag.core.staff import StaffConsent
 from handschlag.core.state import Bar, Phase
 from handschlag.hearing import Ear
 from handschlag.hearing.level import LevelMeter
+from handschlag.sealing.manifest import peek_manifest
 from handschlag.sealing.open import open_recording
 from handschlag.sealing.verify import verify_recording
 from handschlag.sim.stories import call
@@ -100,6 +101,8 @@ def test_agreed_call_is_receipted_and_verifies(house: House) -> None:
     verdict = verify_recording(FolderFiles(folder), house.trust, ledger=FolderFiles(house.folder / "ledger"))
     assert verdict.ok, verdict.wrong
     assert [entry["recording"] for entry in house.entries("receipted")] == [folder.name]
+    (consent,) = peek_manifest((folder / "manifest.jws").read_bytes()).consent
+    assert consent.clock == "synced"
 
 
 def test_unanswered_call_leaves_nothing(house: House) -> None:
