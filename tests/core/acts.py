@@ -645,6 +645,29 @@ def consent_on_its_way(w: World, r: Random) -> None:
     w.adapters.ledger_s = 0.005
 
 
+def disproved(w: World, r: Random) -> None:
+    """A dial tone that is not far, a restart once the ledger has it, and a question that must not be put by key."""
+    _on_the_idle_line(w, w.policy)
+    w.lift()
+    w.exchange(r.choice((Leg.NEAR, Leg.UNCERTAIN)))
+    w.wait(0.5)
+    _on_the_idle_line(w, w.policy)
+    _lift_first(w)
+    w.press(0.15)
+    w.wait(0.5)
+
+
+def nine_while_granting(w: World, _r: Random) -> None:
+    """Taken back before the ledger has the yes."""
+    _lift_first(w)
+    w.ask_to_window()
+    w.adapters.ledger_s = 1.0
+    w.key("1")
+    w.key("9", Leg.FAR, 0.15)
+    w.wait(1.5)
+    w.adapters.ledger_s = 0.005
+
+
 def _on_the_idle_line(w: World, settled: Policy) -> None:
     """Changed settings, and everything is ready for a call."""
     w.hang_up()
@@ -661,6 +684,7 @@ TURNS: tuple[Act, ...] = (
     *(flash_in_the_recording, confirmed_yes, yes_by_key, next_call_at_once, flash, reboot, hang_up, lift),
     *(long_pause, power_cut, key_9, outgoing, incoming, dial_with_a_loss),
     *(early_answer, answer_at_the_end, outgoing_unheard, night, consent_on_its_way),
+    *(disproved, nine_while_granting),
 )
 OFTEN: tuple[Act, ...] = (
     *(yes_by_key, spoken_yes, confirmed_yes, press, press_shortly, key, key_1, key_9, pause, long_pause),

@@ -145,6 +145,7 @@ class Recording:
     closed_ticket: int | None = None
     closed_durable: bool = False
     destroyed: bool = False
+    given_up: bool = False  # before anything was captured
     gone: bool = False
     ended_ticket: int | None = None
     ended_durable: bool = False
@@ -443,6 +444,9 @@ class Judge:
         stop = ""
         if event.key == "9" and leg is not Leg.NEAR and event.held_s >= 0.1:
             stop = self._withdrawn()
+            if self.line.in_call(event.at) and any(self._on_its_way(r) for r in self.recordings.values()):
+                self.barred.add(self.line.identity())
+                self.count("9 while granting")
         question = self.question
         if question is not None and leg is Leg.FAR and event.held_s >= 0.06:
             marked = question.mark_at is not None and event.start >= question.mark_at
@@ -457,6 +461,11 @@ class Judge:
         if event.final and leg is not Leg.FAR and self.line.in_call(event.at):
             stop = self._digit(event.key) or stop
         return stop
+
+    def _on_its_way(self, recording: Recording) -> bool:
+        """Whether it was granted in this call, and its entry is still being written."""
+        never = recording.captured or recording.given_up or recording.lost
+        return recording.identity == self.line.identity() and not never
 
     def _withdrawn(self) -> str:
         return "withdrawn" if self._takeable() else ""
@@ -608,13 +617,18 @@ class Judge:
             case "staff":
                 self.duty.written(effect)
             case "refused":
-                self._new_ground()
-                if effect.fields["why"] == "staff":
-                    self.barred.add(here)
+                self._refused(name, staff=effect.fields["why"] == "staff")
             case _ if name in self.recordings:
                 self._record_of(self.recordings[name], effect, entry)
             case _:
                 pass
+
+    def _refused(self, name: str, *, staff: bool) -> None:
+        self._new_ground()
+        if name in self.recordings:
+            self.recordings[name].given_up = True
+        if staff:
+            self.barred.add(self.line.identity())
 
     def _record_of(self, recording: Recording, effect: do.Record, entry: Entry) -> None:
         match effect.kind:

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from handschlag.cli.box import by_name, prompts_of, sounds_of
+from handschlag.prompts.catalog import BadPrompts
 from handschlag.prompts.send_level import mean_dbm0
 from handschlag.settings import BadSetting, load
 from handschlag_bench.hearing.signals import voice
@@ -234,3 +235,10 @@ def test_sounds_above_the_cap_are_made_quieter_and_named(tmp_path: Path) -> None
     assert max(mean_dbm0(sound.samples) for sound in sounds.values()) <= -29.99
     assert len(notes) == sum(mean_dbm0(prompt.samples) > -30.0 for prompt in said.every()) > 0
     assert any(note.startswith("start: ") for note in notes)
+
+
+def test_an_announcement_of_another_period_is_refused(tmp_path: Path) -> None:
+    """What the settings keep for five years may not be announced as three."""
+    loaded = load(_settings(tmp_path, GOOD + '\n[consent]\nretention = "building"\n'))
+    with pytest.raises(BadPrompts, match=r"3 years after year-end.*'5 years'.*consent\.retention"):
+        prompts_of(loaded)

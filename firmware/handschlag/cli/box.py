@@ -43,7 +43,7 @@ from handschlag.core.delivery import LEDGER_ROW
 from handschlag.core.events import DiskFailed, Event
 from handschlag.core.fold import Folded, fold
 from handschlag.core.policy import Policy, Shift
-from handschlag.core.retention import keep_until
+from handschlag.core.retention import keep_until, period
 from handschlag.core.sources import Deciders
 from handschlag.hearing import Ear
 from handschlag.ports import (
@@ -63,6 +63,7 @@ from handschlag.ports import (
 )
 from handschlag.prompts.catalog import Prompt, Prompts
 from handschlag.prompts.catalog import load as load_prompts
+from handschlag.prompts.check import Period
 from handschlag.prompts.send_level import capped
 from handschlag.sealing.keys import SigningKey
 from handschlag.sealing.ledger import LedgerPosition
@@ -136,9 +137,10 @@ def _stop_on_signal(stop: Callable[[], None]) -> None:
 
 
 def prompts_of(loaded: Loaded) -> Prompts:
-    """The announcements that the settings name, checked."""
+    """The announcements that the settings name, checked; they must say the period for which recordings are kept."""
     consent = loaded.settings.consent
-    return load_prompts(consent.language, loaded.path(consent.prompts) if consent.prompts else None)
+    folder = loaded.path(consent.prompts) if consent.prompts else None
+    return load_prompts(consent.language, folder, kept=Period.parse(period(consent.retention)))
 
 
 def by_name(said: Prompts) -> dict[str, Prompt]:

@@ -19,6 +19,16 @@ class Retention(StrEnum):
     BUILDING = "building"  # 5 years
 
 
+def period(kept_for: Retention) -> str:
+    """How long that is, in the words of settings and of the prompts' `period`; the announcement must say the same."""
+    return {
+        Retention.INQUIRY: "90 days",
+        Retention.ORDER: "3 years after year-end",
+        Retention.REPAIR: "2 years",
+        Retention.BUILDING: "5 years",
+    }[kept_for]
+
+
 def keep_until(kept_for: Retention, wall: float) -> datetime:
     """When a recording made at `wall` (seconds since 1970) expires, in UTC."""
     made = datetime.fromtimestamp(wall, UTC)

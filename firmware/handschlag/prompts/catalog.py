@@ -122,9 +122,10 @@ def shipped_folder(language: Language) -> Path:
     return Path(__file__).parent / language
 
 
-def load(language: Language, folder: Path | None = None) -> Prompts:
+def load(language: Language, folder: Path | None = None, *, kept: Period | None = None) -> Prompts:
     """Load the prompts of a language, from the workshop's own folder or as shipped.
 
+    With `kept`, the period for which the box keeps recordings, the announcement must say that one.
     Raises `BadPrompts`, which names the file, the key and what is allowed.
     """
     folder = shipped_folder(language) if folder is None else folder
@@ -138,6 +139,11 @@ def load(language: Language, folder: Path | None = None) -> Prompts:
         period = Period.parse(entries.period)
     except BadPeriod as error:
         raise BadPrompts(f"{path}: {error}") from error
+    if kept is not None and period != kept:
+        raise BadPrompts(
+            f"{path}: period = {entries.period!r}, but the box keeps recordings for '{kept}' (consent.retention):"
+            " choose the retention that is announced, or record an announcement that says this period"
+        )
     problems = check_text(entries.announcement.text, language, period, entries.company)
     if problems:
         raise BadPrompts(f"{path}: announcement.text: {'; '.join(problems)}")
