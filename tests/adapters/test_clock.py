@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 
 import pytest
 
@@ -31,3 +32,19 @@ def test_a_library_without_adjtimex_is_unsynced(monkeypatch: pytest.MonkeyPatch)
     """Where nobody can be asked, the time is not trusted."""
     monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
     assert not clock.kernel_synced()
+
+
+@pytest.mark.parametrize(
+    ("wall", "offset_h"),
+    [(1_792_889_999, 2), (1_792_890_000, 1), (1_806_195_599, 1), (1_806_195_600, 2)],
+    ids=["2026-10-25 before", "2026-10-25 after", "2027-03-28 before", "2027-03-28 after"],
+)
+def test_local_time_follows_the_change_of_the_clocks(monkeypatch: pytest.MonkeyPatch, wall: int, offset_h: int) -> None:
+    """German time is two hours ahead until the second in which summer time ends, and from the one it begins in."""
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    told = time.localtime(wall)
+    monkeypatch.setattr(time, "localtime", lambda: told)
+    assert clock.SystemClock().utc_offset_s() == offset_h * 3600.0
+    monkeypatch.undo()
+    time.tzset()

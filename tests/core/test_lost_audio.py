@@ -147,6 +147,51 @@ def test_a_flash_begins_a_number_anew() -> None:
     assert world.sounds() == ["announcement"]
 
 
+def test_after_a_flash_nothing_lost_before_is_doubted() -> None:
+    """The other party comes back: the button asks again."""
+    world = dialling(World().start(), "030-123")
+    world.feed(ev.Flashed(world.now, 100))
+    world.wait(3.0)
+    world.press()
+    world.wait(1.0)
+    assert world.sounds() == ["announcement"]
+
+
+def test_the_ringing_before_a_flash_ends_no_later_dialling() -> None:
+    """A number that rang, then a flash and 112 with a lost key: silent."""
+    world = dialling(World().start(), "030123")
+    answered(world)
+    world.feed(ev.Flashed(world.now, 100))
+    dial(world, "-12")
+    world.wait(3.0)
+    tempt(world)
+    assert_silent(world)
+
+
+def test_keys_of_a_menu_end_no_silence() -> None:
+    """What may have been 112 stays so, whatever is pressed later, and is told as not asked."""
+    world = dialling(World().start(), "1-2")
+    world.wait(3.0)
+    world.dial("5")
+    world.wait(3.0)
+    world.press()
+    world.wait(1.0)
+    assert_silent(world)
+    world.hang_up()
+    end = world.records("call")[-1].fields
+    assert (end["outcome"], end["bar"]) == ("not-asked", "unseen")
+
+
+def test_a_dial_tone_after_a_loss_opens_no_question() -> None:
+    """Nothing more was heard after the dial tone: perhaps 112, so that nothing is said, and no silent question put."""
+    world = dialling(World().start(), "030-")
+    world.tone("dial")
+    world.wait(5.0)
+    world.press()
+    world.wait(1.0)
+    assert_silent(world)
+
+
 def test_the_networks_own_word_settles_the_number() -> None:
     """A whole number told by the network was not heard, so nothing of it was lost."""
     world = dialling(World(ask_when=AskWhen.ALWAYS).start(), "1-")

@@ -176,3 +176,43 @@ def test_an_unsynced_clock_knows_no_rota() -> None:
     world = on_rota(World(line_users=(1, 2), shifts=(shift,)), synced=False)
     assert cannot(world.state.call) == "staff"
     assert asks(world) == "button"
+
+
+SATURDAY_NIGHT = Shift(frozenset({5}), 22 * 60, 6 * 60, (2,))
+MIDNIGHT_25_OCTOBER = 1_792_886_400.0  # 2026-10-25 00:00 UTC, a Sunday; an hour later Berlin goes from +2 h to +1 h
+MIDNIGHT_28_MARCH = 1_806_192_000.0  # 2027-03-28 00:00 UTC, a Sunday; an hour later Berlin goes from +1 h to +2 h
+
+
+@pytest.mark.parametrize("midnight", [MIDNIGHT_25_OCTOBER, MIDNIGHT_28_MARCH])
+def test_a_night_in_which_the_clocks_change_ends_by_the_local_clock(midnight: float) -> None:
+    """Saturday 22 h to Sunday 6 h is nine hours in October and seven in March, and belongs to the Saturday."""
+    before_h, after_h = (2, 1) if midnight == MIDNIGHT_25_OCTOBER else (1, 2)
+
+    def on(utc_h: float) -> bool:
+        offset_h = before_h if utc_h < 1 else after_h
+        return on_duty((SATURDAY_NIGHT,), midnight + utc_h * 3600, offset_h * 3600.0) is not None
+
+    minute = 1 / 60
+    begins, ends = -2 - before_h, 6 - after_h
+    assert [on(begins - minute), on(begins), on(ends - minute), on(ends)] == [False, True, True, False]
+    assert all(on(begins + step / 4) for step in range(4 * (ends - begins)))
+    assert not any(on(ends + step / 4) for step in range(4 * 16))
+
+
+def test_the_box_follows_a_change_of_the_clocks() -> None:
+    """The local time that the clock tells counts from the next second on: shift over, everybody must have agreed."""
+    world = World(line_users=(1, 3), shifts=(replace(SATURDAY_NIGHT, staff=(1,)),)).start()
+    world.adapters.utc_offset_s = 3600.0
+    world.adapters.wall_offset = MIDNIGHT_28_MARCH + 4.5 * 3600 - world.now  # 5:30 by winter time
+    world.wait(1.5)
+    assert cannot(world.state.call) == ""
+    world.adapters.utc_offset_s = 7200.0
+    world.wait(1.5)
+    assert cannot(world.state.call) == "staff"
+
+
+@pytest.mark.parametrize(("day", "staff"), [(6, (2,)), (0, None), (5, None)])
+def test_the_night_before_the_week_begins_is_sundays(day: int, staff: tuple[int, ...] | None) -> None:
+    """Monday at three in the morning belongs to Sunday's shift, and to no other."""
+    duty = on_duty((Shift(frozenset({day}), 22 * 60, 6 * 60, (2,)),), MONDAY_9 - 6 * 3600, 0.0)
+    assert (duty.staff if duty else None) == staff
