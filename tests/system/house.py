@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 
 from handschlag.adapters.files import RealFiles
 from handschlag.adapters.flac import FlacCodec
-from handschlag.adapters.ledger_file import LedgerFile
-from handschlag.adapters.spool import DiskSpool, Identity
+from handschlag.adapters.spool import Identity
 from handschlag.app import App, Ports
-from handschlag.cli.box import facts_of
+from handschlag.cli.storage import open_storage
 from handschlag.core.events import Event
-from handschlag.core.fold import fold
 from handschlag.core.policy import Policy
 from handschlag.core.staff import StaffConsent
 from handschlag.hearing import Ear
@@ -31,7 +29,6 @@ from handschlag.sealing.trust import Trust, TrustedKey, TrustedRecipient
 from handschlag.sim.audio import SimAudio, StreamClock
 from handschlag.sim.line import LineModel
 from handschlag.sim.line_port import SimLine
-from handschlag.sim.memory_catalog import MemoryCatalog
 from handschlag.sim.memory_owner import MemoryOwner
 from handschlag.sim.memory_registers import MemoryRegisters
 from handschlag.sim.panel import SimPanel
@@ -84,19 +81,7 @@ class House:
         self.codec = CountingCodec()
         self.owner = OwnerSecret.from_bytes(bytes(range(32)))
         self.box_key = SigningKey.from_seed(bytes(32))
-        files = RealFiles()
-        for part in (folder, folder / "spool", folder / "ledger"):
-            files.mkdir(str(part))
-        self.ledger = LedgerFile(
-            folder / "ledger",
-            boot="boot-1",
-            files=files,
-            worker=InlineWorker(on_error=_raise),
-            post=inbox.put,
-            clock=self.clock,
-        )
-        facts = fold(self.ledger.entries())
-        self.spool = DiskSpool(
+        kept = open_storage(
             folder,
             identity=Identity(
                 box=BOX,
@@ -106,14 +91,15 @@ class House:
                 retention="order",
                 keep_until=lambda _wall, _synced: "2030-01-01T00:00:00Z",
             ),
-            files=files,
-            worker=InlineWorker(on_error=_raise),
+            boot="boot-1",
+            files=RealFiles(),
+            worker=lambda _name: InlineWorker(on_error=_raise),
             codec=self.codec,
             clock=self.clock,
             post=inbox.put,
-            facts=lambda recording: facts_of(facts, recording),
             reserve_bytes=0,
         )
+        self.ledger, self.spool = kept.ledger, kept.spool
         self.archive = SimArchive(BOX)
         self.uplink = SimUplink(self.archive, read=self.spool.read, ledger_lines=self.ledger.lines, now=self.clock.mono)
         self.registers = MemoryRegisters(self.clock.mono, (StaffConsent(1, "d" * 64, "1", valid_from=1.6e9),))
@@ -125,7 +111,7 @@ class House:
             self.panel,
             self.spool,
             self.ledger,
-            MemoryCatalog(),
+            kept.catalog,
             self.uplink,
             self.registers,
             self.owners_word,
@@ -135,7 +121,7 @@ class House:
             ports,
             Ear(SOUND_RATE_HZ),
             boot="boot-1",
-            facts=facts,
+            facts=kept.facts,
             inbox=inbox,
             sample_rate_in=SOUND_RATE_HZ,
         )

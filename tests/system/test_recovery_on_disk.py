@@ -16,9 +16,10 @@ from handschlag.adapters.flac import FlacCodec
 from handschlag.adapters.ledger_file import LedgerFile
 from handschlag.adapters.spool import DiskSpool, Identity
 from handschlag.app import App
-from handschlag.cli.box import assemble, facts_of
+from handschlag.cli.box import assemble
 from handschlag.cli.evidence import FolderFiles
 from handschlag.cli.report import report as report_command
+from handschlag.cli.storage import facts_of
 from handschlag.core.fold import fold
 from handschlag.core.readiness import cannot
 from handschlag.ports import LedgerFacts

@@ -18,30 +18,26 @@ import typer
 from handschlag import __version__
 from handschlag.adapters.absent import AbsentAudio, AbsentLine, AbsentPanel, AbsentUplink
 from handschlag.adapters.audio import PortAudio
-from handschlag.adapters.catalog import TinyCatalog
 from handschlag.adapters.clock import SystemClock
 from handschlag.adapters.files import RealFiles
 from handschlag.adapters.flac import FlacCodec
 from handschlag.adapters.fritz import FritzLine
 from handschlag.adapters.gpio_line import GpioLine
-from handschlag.adapters.ledger_file import LedgerFile, Signer
 from handschlag.adapters.modem import ModemLine
 from handschlag.adapters.owner_files import OwnerFiles
 from handschlag.adapters.panel import GpioPanel
 from handschlag.adapters.registers import FileRegisters
 from handschlag.adapters.sources import SourcesLine
-from handschlag.adapters.spool import DiskSpool, Identity
-from handschlag.adapters.spool.terms import newest_line_named, seconds
+from handschlag.adapters.spool import Identity
 from handschlag.adapters.tap import SerialTap
 from handschlag.adapters.uplink import MqttUplink, TlsFiles
 from handschlag.adapters.vox import VoxLine
 from handschlag.adapters.worker import WorkerThread
 from handschlag.app import App, Ports
 from handschlag.cli import process
+from handschlag.cli.storage import open_storage
 from handschlag.core.country import COUNTRIES
-from handschlag.core.delivery import LEDGER_ROW
 from handschlag.core.events import DiskFailed, Event
-from handschlag.core.fold import Folded, fold
 from handschlag.core.policy import Policy, Shift
 from handschlag.core.retention import keep_until, period
 from handschlag.core.sources import Deciders
@@ -50,9 +46,7 @@ from handschlag.ports import (
     SOUND_RATE_HZ,
     Audio,
     Clock,
-    ConsentRecord,
     Ledger,
-    LedgerFacts,
     Line,
     LineSource,
     Panel,
@@ -66,7 +60,6 @@ from handschlag.prompts.catalog import load as load_prompts
 from handschlag.prompts.check import Period
 from handschlag.prompts.send_level import capped
 from handschlag.sealing.keys import SigningKey
-from handschlag.sealing.ledger import LedgerPosition
 from handschlag.sealing.trust import Trust, read_trust
 from handschlag.settings import BadSetting, Day, DutySection, Loaded, load
 from handschlag.sim.audio import PipeAudio, StreamClock
@@ -202,39 +195,16 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
         return WorkerThread(name, on_error=failed)
 
     files = RealFiles()
-    for folder in (data, data / "spool", data / "ledger"):
-        files.mkdir(str(folder))
-    identity = _identity(loaded, trust)
-    catalog = TinyCatalog(data, files=files, worker=worker("catalog"), post=post, clock=clock)
-    signer = Signer(settings.box.name, identity.key)
-    ledger = LedgerFile(
-        data / "ledger",
+    kept = open_storage(
+        data,
+        identity=_identity(loaded, trust),
         boot=boot,
         files=files,
-        worker=worker("ledger"),
-        post=post,
-        clock=clock,
-        signer=signer,
-        relied=lambda: max(newest_line_named(data / "spool"), _acknowledged(catalog)),
-    )
-
-    def claims(position: LedgerPosition, manifest: bytes) -> None:
-        """A manifest of this box's own hand that names a line which is not there is asked about."""
-        if not ledger.holds(position.seq, position.hash) and signer.signed(manifest):
-            ledger.check(position.seq, position.hash, "a manifest")
-
-    facts = fold(ledger.entries())
-    spool = DiskSpool(
-        data,
-        identity=identity,
-        files=files,
-        worker=worker("spool"),
+        worker=worker,
         codec=FlacCodec(),
         clock=clock,
         post=post,
-        facts=lambda recording: facts_of(facts, recording),
         reserve_bytes=settings.box.reserve_mib * 1024 * 1024,
-        claims=claims,
     )
     held = loaded.calibration()
     vox = VoxLine() if settings.line.hint else None
@@ -243,10 +213,10 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
         line=_line(loaded, clock, vox),
         audio=_audio(loaded, clock, stream, sounds),
         panel=_panel(loaded, clock),
-        spool=spool,
-        ledger=ledger,
-        catalog=catalog,
-        uplink=_uplink(loaded, clock, spool, ledger, trust),
+        spool=kept.spool,
+        ledger=kept.ledger,
+        catalog=kept.catalog,
+        uplink=_uplink(loaded, clock, kept.spool, kept.ledger, trust),
         registers=FileRegisters(
             data,
             worker=worker("registers"),
@@ -272,17 +242,12 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
             calibration=held.calibration() if held is not None else None,
         ),
         boot=boot,
-        facts=facts,
+        facts=kept.facts,
         inbox=inbox,
         sample_rate_in=SOUND_RATE_HZ,
         on_change=on_change,
         **({} if vox is None else {"on_heard": vox.heard}),
     )
-
-
-def _acknowledged(catalog: TinyCatalog) -> int:
-    """The ledger's line that the archive has acknowledged, as the catalog knows it."""
-    return int(catalog.rows().get(LEDGER_ROW, {}).get("attempts") or 0)
 
 
 def policy_of(loaded: Loaded, said: Prompts) -> Policy:
@@ -319,34 +284,6 @@ def _shift(duty: DutySection) -> Shift:
 def _minutes(hour: str) -> int:
     hours, minutes = hour.split(":")
     return int(hours) * 60 + int(minutes)
-
-
-def facts_of(folded: Folded, recording: str) -> LedgerFacts:
-    """The ledger's word on one recording, as the spool wants it."""
-    ended, ended_seq = folded.ended.get(recording, ("", 0))
-    consent = folded.consents.get(recording)
-    record = None
-    if consent is not None:
-        record = ConsentRecord(
-            way=consent.way,
-            at=consent.at,
-            text_version=consent.text_version,
-            text_hash=consent.text_hash,
-            mark_s=None,
-            leg=consent.leg,
-            ledger_seq=consent.seq,
-        )
-    return LedgerFacts(
-        consented=folded.consented(recording),
-        ended=ended,
-        ended_seq=ended_seq,
-        closed=recording in folded.closed,
-        receipted=recording in folded.receipted,
-        consent=record,
-        receipted_at=seconds(folded.receipted.get(recording)),
-        held=recording in folded.held,
-        kept_for=folded.kept_for.get(recording, ""),
-    )
 
 
 def _identity(loaded: Loaded, trust: Trust) -> Identity:

@@ -122,6 +122,8 @@ class Disk:
                 file.promised, file.versions = file.seen, []
 
     def _make(self, path: str) -> None:
+        if PurePosixPath(path) == self._root:
+            return
         folder, name = self._place(path)
         if name not in folder.seen:
             self._change(_Change(come=((folder, name, _Folder()),)))

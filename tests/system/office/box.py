@@ -12,17 +12,14 @@ import queue
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from handschlag.adapters.catalog import TinyCatalog
 from handschlag.adapters.files import RealFiles
 from handschlag.adapters.flac import FlacCodec
-from handschlag.adapters.ledger_file import LedgerFile
 from handschlag.adapters.registers import FileRegisters
 from handschlag.adapters.spool import DiskSpool, Identity
 from handschlag.adapters.vox import VoxLine
 from handschlag.app import App, Ports
-from handschlag.cli.box import facts_of
+from handschlag.cli.storage import open_storage
 from handschlag.core.events import Event
-from handschlag.core.fold import fold
 from handschlag.core.policy import Policy
 from handschlag.hearing import Ear
 from handschlag.ports import SOUND_RATE_HZ, Line, Sound
@@ -131,18 +128,12 @@ class Box:
         self.channels = 1 if mono else 2
         self.audio = SimAudio(sounds, clock, self.channels)
         self.panel = SimPanel(clock.mono)
-        for part in (folder, folder / "spool", folder / "ledger"):
-            disk.files.mkdir(str(part))
 
-        def worker() -> InlineWorker:
+        def worker(_name: str) -> InlineWorker:
             return InlineWorker(on_error=on_error)
 
-        self.ledger = LedgerFile(
-            folder / "ledger", boot=boot, files=disk.files, worker=worker(), post=inbox.put, clock=clock
-        )
-        facts = fold(self.ledger.entries())
         _Spool.disk = disk
-        self.spool = _Spool(
+        kept = open_storage(
             folder,
             identity=Identity(
                 box=BOX,
@@ -152,14 +143,16 @@ class Box:
                 retention="order",
                 keep_until=lambda _wall, _synced: "2030-01-01T00:00:00Z",
             ),
+            boot=boot,
             files=disk.files,
-            worker=worker(),
+            worker=worker,
             codec=FlacCodec(),
             clock=clock,
             post=inbox.put,
-            facts=lambda recording: facts_of(facts, recording),
             reserve_bytes=0,
+            spool_of=_Spool,
         )
+        self.ledger, self.spool = kept.ledger, kept.spool
         self.uplink = SimUplink(
             archive, read=self.spool.read, ledger_lines=self.ledger.lines, now=clock.mono, online=online
         )
@@ -170,9 +163,9 @@ class Box:
             self.panel,
             self.spool,
             self.ledger,
-            TinyCatalog(folder, files=disk.files, worker=worker(), post=inbox.put, clock=clock),
+            kept.catalog,
             self.uplink,
-            FileRegisters(folder, worker=worker(), clock=clock, area_code="030"),
+            FileRegisters(folder, worker=worker("registers"), clock=clock, area_code="030"),
             MemoryOwner(),
         )
         self.app = App(
@@ -180,7 +173,7 @@ class Box:
             ports,
             Ear(SOUND_RATE_HZ, "mix" if mono else "vi"),
             boot=boot,
-            facts=facts,
+            facts=kept.facts,
             inbox=inbox,
             sample_rate_in=SOUND_RATE_HZ,
             on_heard=_nobody if vox is None else vox.heard,

@@ -15,15 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from handschlag.adapters.catalog import TinyCatalog
 from handschlag.adapters.files import RealFiles
 from handschlag.adapters.flac import FlacCodec
-from handschlag.adapters.ledger_file import LedgerFile
-from handschlag.adapters.spool import DiskSpool, Identity
+from handschlag.adapters.spool import Identity
 from handschlag.app import App, Ports
-from handschlag.cli.box import facts_of
+from handschlag.cli.storage import open_storage
 from handschlag.core.events import Event, KeyHeard, Leg, SpeechBegan, SpeechEnded
-from handschlag.core.fold import fold
 from handschlag.core.policy import Policy, Way
 from handschlag.core.retention import Retention, keep_until
 from handschlag.core.staff import StaffConsent
@@ -140,18 +137,7 @@ class Life:
         self.settle()
 
     def _assemble(self) -> App:
-        for part in (self.folder / "spool", self.folder / "ledger"):
-            self.files.mkdir(str(part))
-        self.ledger = LedgerFile(
-            self.folder / "ledger",
-            boot=self.boot,
-            files=self.files,
-            worker=self._worker(),
-            post=self._note,
-            clock=self.clock,
-        )
-        facts = fold(self.ledger.entries())
-        self.spool = DiskSpool(
+        kept = open_storage(
             self.folder,
             identity=Identity(
                 box=BOX,
@@ -161,23 +147,21 @@ class Life:
                 retention=Retention.INQUIRY.value,
                 keep_until=_keep_until,
             ),
+            boot=self.boot,
             files=self.files,
-            worker=self.spool_worker or self._worker(),
+            worker=self._worker,
             codec=FlacCodec(),
             clock=self.clock,
             post=self._note,
-            facts=lambda recording: facts_of(facts, recording),
             reserve_bytes=self.reserve_bytes,
         )
+        self.ledger, self.spool = kept.ledger, kept.spool
         self.uplink = SimUplink(
             self.archive,
             read=self.spool.read,
             ledger_lines=self.ledger.lines,
             now=self.clock.mono,
             online=self.online,
-        )
-        self.catalog = TinyCatalog(
-            self.folder, files=self.files, worker=self._worker(), post=self._note, clock=self.clock
         )
         ports = Ports(
             self.clock,
@@ -186,7 +170,7 @@ class Life:
             self.panel,
             self.spool,
             self.ledger,
-            self.catalog,
+            kept.catalog,
             self.uplink,
             MemoryRegisters(self.clock.mono, (StaffConsent(1, "d" * 64, "1", valid_from=1.0),)),
             MemoryOwner(),
@@ -196,7 +180,7 @@ class Life:
             ports,
             Ear(SOUND_RATE_HZ),
             boot=self.boot,
-            facts=facts,
+            facts=kept.facts,
             inbox=self._inbox,
             sample_rate_in=SOUND_RATE_HZ,
         )
@@ -259,7 +243,9 @@ class Life:
 
     # ---
 
-    def _worker(self) -> InlineWorker:
+    def _worker(self, name: str) -> Worker:
+        if name == "spool" and self.spool_worker is not None:
+            return self.spool_worker
         return InlineWorker(on_error=self.faults.append)
 
     def _before(self, operation: Operation) -> None:
