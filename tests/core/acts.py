@@ -607,11 +607,17 @@ def answer_at_the_end(w: World, r: Random) -> None:
 
 
 def outgoing_unheard(w: World, r: Random) -> None:
-    """The box asks by itself, but what was dialled was not decoded, or is still being dialled."""
+    """The box asks by itself, but what was dialled was not decoded, is still being dialled, or was not heard whole."""
     _on_the_idle_line(w, replace(w.policy, ask_when=r.choice((AskWhen.OUTGOING, AskWhen.ALWAYS))))
     _lift_first(w)
-    if r.random() < 0.3:
+    kind = r.randrange(3)
+    if kind == 1:
         w.dial("030")
+    elif kind == 2:
+        w.dial("030")
+        audio_lost(w, r)
+        w.dial("123")
+        w.wait(2.2)
     w.tone("ringback", 1, Leg.FAR)
     w.speak(Leg.FAR, 0.8)
     w.wait(0.5)
