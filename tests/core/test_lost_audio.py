@@ -182,6 +182,21 @@ def test_keys_of_a_menu_end_no_silence() -> None:
     assert (end["outcome"], end["bar"]) == ("not-asked", "unseen")
 
 
+def test_what_was_recorded_before_is_withdrawn_without_a_word() -> None:
+    """Recorded, a flash, perhaps 112, a menu: a 9 takes the recording back, and the call stays silent."""
+    world = World().start()
+    taken = world.record_by_key()
+    world.feed(ev.Flashed(world.now, 100))
+    dial(world, "1-2")
+    world.wait(3.0)
+    world.dial("5")
+    sounds = len(world.sounds())
+    world.key("9")
+    world.wait(2.0)
+    assert [d.recording for d in world.did(do.DestroyRecording)] == [taken]
+    assert len(world.sounds()) == sounds
+
+
 def test_a_dial_tone_after_a_loss_opens_no_question() -> None:
     """Nothing more was heard after the dial tone: perhaps 112, so that nothing is said, and no silent question put."""
     world = dialling(World().start(), "030-")
