@@ -617,7 +617,10 @@ class Judge:
             case "staff":
                 self.duty.written(effect)
             case "refused":
-                self._refused(name, staff=effect.fields["why"] == "staff")
+                uncovered = any(
+                    isinstance(e, do.Record) and e.kind == "fault" for e in entry.effects
+                )  # no word of a person
+                self._refused(name, staff=effect.fields["why"] == "staff" and not uncovered)
             case _ if name in self.recordings:
                 self._record_of(self.recordings[name], effect, entry)
             case _:

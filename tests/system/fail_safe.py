@@ -249,10 +249,10 @@ class Workshop:
             return
         world = self.world
         world.begin(self._answered_call())
-        self.until(lambda: self.phase == "asking" and world.box_speaks(), "asking")
+        self.until(lambda: self.phase == "asking", "asking")
         if phase == "asking":
             return
-        self.until(world.box_silent, "the announcement's end")
+        self.until(lambda: self._latest().get("stage") == "window", "the announcement's end")
         world.far.press("1", 0.2)
         self.until(lambda: self.phase == "recording", "recording")
         world.near.say(_speech(1.6, seed=5))
@@ -289,8 +289,9 @@ class Workshop:
         world.tap.seize()
         yield world.after(2.5)
         for _ in range(3):  # a box that hears late of the lifted handset ignores a press within a second of it
+            told_at = self._latest().get("at", 0.0)
             yield from world.short_press()
-            yield world.after(2.0)
+            yield lambda: bool(self._latest().get("at", 0.0) > told_at + 2.0)  # noqa: B023 - asked before the next turn
             if self.phase != "open":
                 return
 

@@ -42,6 +42,9 @@ def hush(d: Draft) -> None:
 def connected(d: Draft) -> None:
     """The transformer is on the line: play what was wanted."""
     wanted = d.state.voice.wanted
+    if wanted and may_be_emergency(d.state):  # a dial tone, or a loss, since it was wanted
+        hush(d)
+        return
     if not wanted:
         if not d.state.voice.playing:
             d.do(ConnectPlay(on=False))

@@ -335,7 +335,11 @@ class PipeWorld:
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(os.fspath(path))
+        try:
+            self._socket.connect(os.fspath(path))
+        except OSError:
+            self._socket.close()
+            raise
 
     def exchange(self, frames: Frames, lost: int = 0) -> npt.NDArray[np.float32]:
         """Send (frames, channels) of the line; give the (frames,) that the box plays next.
