@@ -315,16 +315,3 @@ def test_every_single_fault_of_an_emergency_number_is_doubtful() -> None:
     assert may_be_dialled("030123,1", numbers, "0")
     assert not any(may_be_dialled(digits, numbers, "0") for digits in ("1102", "0301", "1120", "13", "21", "1189"))
     assert not may_be_dialled("012", numbers, "9")
-
-
-def test_a_sound_that_was_wanted_before_a_dial_tone_is_not_played_after_it() -> None:
-    """Between the press and the tap's answer the exchange begins anew: what is dialled now was never heard."""
-    world = dialling(World().start(), "1-3")
-    answered(world)
-    world.adapters.connect_s = None  # the tap takes its time
-    world.press()
-    assert [c for c in world.did(do.ConnectPlay) if c.on]
-    world.tone("dial", 2)
-    world.feed(ev.PlayConnected(world.now, ok=True, why=""))
-    assert world.did(do.Play) == []
-    assert not world.did(do.ConnectPlay)[-1].on
