@@ -13,11 +13,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
 
+import msgspec
 import pytest
 
 from handschlag.adapters import uplink as uplink_module
 from handschlag.adapters.uplink import BadUplink, MqttUplink, TlsFiles
-from handschlag.core.events import Connected, Disconnected, FileSent, Progressed, SendFailed
+from handschlag.core.events import Connected, Disconnected, FileSent, OwnerSaid, Progressed, SendFailed
+from handschlag.sealing.keys import OwnerSecret
+from handschlag.sealing.owner import OwnerMessage, message_id, sign_owner
+from handschlag.sealing.trust import TrustedKey
 from handschlag.sim.uplink import SimArchive
 from tests.support.broker import Broker, free_port, make_certificates, running_broker
 from tests.support.inbox import Inbox
@@ -26,6 +30,7 @@ from tests.support.mqtt_peer import Peer
 BOX = "box-7"
 RECORDING = "0190a5b0-7c1e-7abc-8def-0123456789ab"
 ARCHIVE = SimArchive(BOX)
+OWNER = OwnerSecret.from_bytes(bytes(range(32)))
 
 
 def jitter(_longest: float) -> float:
@@ -55,7 +60,7 @@ class Box:
             tls=tls,
             read=read or self._read,
             ledger_lines=self._ledger_lines,
-            trust=ARCHIVE.trust(),
+            trust=msgspec.structs.replace(ARCHIVE.trust(), owner=(TrustedKey.of(OWNER.signing().verify_key),)),
             in_flight=in_flight,
             jitter=jitter,
         )
@@ -206,6 +211,28 @@ def test_only_our_archives_receipts_for_us_become_events(broker: Broker) -> None
         ]
         assert (box.uplink.counts.forged, box.uplink.counts.foreign) == (6, 2)
         assert not box.inbox.of(Disconnected)
+
+
+def test_the_owners_word_to_this_box_becomes_an_event_and_is_answered(broker: Broker) -> None:
+    """Garbled, a stranger's and another box's are dropped and counted; the answer goes out under the message's id."""
+    held = OwnerMessage(box=BOX, name="hold", counter=7, at="2026-11-24T10:00:00Z", recording=RECORDING)
+    good = sign_owner(held, OWNER.signing())
+    strangers = sign_owner(held, OwnerSecret.new().signing())
+    for_another = sign_owner(msgspec.structs.replace(held, box="box-8"), OWNER.signing())
+    ours = f"handschlag/1/{BOX}/down/owner"
+    with Peer(broker.port, f"handschlag/1/{BOX}/up/reply/#") as archive, boxed(Box(broker.port)) as box:
+        box.inbox.until(lambda: bool(box.inbox.of(Connected)))
+        for payload in (b"", b"erase", strangers, good[:-4] + b"AAAA", for_another, good):
+            archive.publish(ours, payload)
+        box.inbox.until(lambda: bool(box.inbox.of(OwnerSaid)))
+        (said,) = box.inbox.of(OwnerSaid)
+        assert (said.name, said.recording, said.counter, said.id) == ("hold", RECORDING, 7, message_id(good))
+        assert (box.uplink.counts.forged, box.uplink.counts.foreign) == (4, 1)
+        box.uplink.reply(said.id, "done")
+        archive.until(lambda: bool(archive.got))
+        ((topic, answer),) = archive.got
+        assert topic == f"handschlag/1/{BOX}/up/reply/{said.id}"
+        assert json.loads(answer)["outcome"] == "done"
 
 
 def test_state_is_ready_then_disconnected(broker: Broker) -> None:
