@@ -16,25 +16,18 @@ from handschlag.prompts.catalog import BadPrompts
 from handschlag.prompts.send_level import mean_dbm0
 from handschlag.settings import BadSetting, load
 from handschlag_bench.hearing.signals import voice
+from tests.support.settings import NO_PARTS
 
-GOOD = """[box]
+GOOD = (
+    """[box]
 name = "box-1"
 data = "data"
 key = "box.key"
 trust = "trust.json"
 
-[line]
-kind = "absent"
-
-[audio]
-kind = "absent"
-
-[panel]
-kind = "absent"
-
-[uplink]
-kind = "absent"
 """
+    + NO_PARTS
+)
 
 DUTY = """[[duty]]
 days = ["mon"]

@@ -32,12 +32,14 @@ from handschlag.sim.worker import InlineWorker
 from tests.adapters.spool_bench import CONSENT, ONE, closing, opening, samples
 from tests.sealing import builder
 from tests.support.clock import HandClock
+from tests.support.settings import NO_PARTS
 from tests.system.house import BOX, House
 
 OWNER = OwnerSecret.from_bytes(bytes(range(32)))
 KEY = SigningKey.from_seed(bytes(32))
 DAY = 86400.0
-SETTINGS = f"""[box]
+SETTINGS = (
+    f"""[box]
 name = "{BOX}"
 data = "."
 key = "box.key"
@@ -46,18 +48,9 @@ trust = "trust.json"
 [consent]
 line_users = [1]
 
-[line]
-kind = "absent"
-
-[audio]
-kind = "absent"
-
-[panel]
-kind = "absent"
-
-[uplink]
-kind = "absent"
 """
+    + NO_PARTS
+)
 
 
 class Laid:

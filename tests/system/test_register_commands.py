@@ -12,8 +12,10 @@ import pytest
 
 from handschlag.sealing.keys import OwnerSecret
 from handschlag.sealing.trust import Trust, TrustedRecipient, write_trust
+from tests.support.settings import NO_PARTS
 
-SETTINGS = """[box]
+SETTINGS = (
+    """[box]
 name = "box-1"
 data = "data"
 key = "box.key"
@@ -22,18 +24,9 @@ trust = "trust.json"
 [consent]
 line_users = [1]
 
-[line]
-kind = "absent"
-
-[audio]
-kind = "absent"
-
-[panel]
-kind = "absent"
-
-[uplink]
-kind = "absent"
 """
+    + NO_PARTS
+)
 
 
 @pytest.fixture

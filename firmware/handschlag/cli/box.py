@@ -36,6 +36,7 @@ from handschlag.adapters.worker import WorkerThread
 from handschlag.app import App, Ports
 from handschlag.cli import process
 from handschlag.cli.storage import open_storage
+from handschlag.cli.written_time import utc_text
 from handschlag.core.country import COUNTRIES
 from handschlag.core.events import DiskFailed, Event
 from handschlag.core.policy import Policy, Shift
@@ -297,7 +298,7 @@ def _identity(loaded: Loaded, trust: Trust) -> Identity:
         """Nothing is dated by a clock that nobody has set (P11)."""
         if not synced:
             return None
-        return keep_until(kept_for, wall).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return utc_text(keep_until(kept_for, wall))
 
     return Identity(
         box=settings.box.name,

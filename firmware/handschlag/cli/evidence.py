@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ import typer
 
 from handschlag.adapters.flac import FlacCodec
 from handschlag.cli.quality_words import sentences
+from handschlag.cli.written_time import now_text
 from handschlag.errors import HandschlagError
 from handschlag.evidence import layout, place
 from handschlag.evidence.audio import Samples, blocks, write
@@ -133,7 +133,7 @@ def export(  # noqa: PLR0917 - typer gives them by name
         key=(_bytes(key, "a key file"), str(key)),
         texts=[_bytes(each, "an announcement's text") for each in text or ()],
         stamp=None if stamp is None else (_bytes(stamp[0], "a time-stamp"), _bytes(stamp[1], "certificates")),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        created_at=now_text(),
         out=out,
     )
     if as_json:

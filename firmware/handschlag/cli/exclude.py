@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ import typer
 
 from handschlag.adapters.registers import EXCLUSION_FILE, Excluded, ExclusionList, read_exclusions
 from handschlag.cli.register import BadRequest, place, put
+from handschlag.cli.written_time import now_text
 from handschlag.core.country import COUNTRIES, international
 from handschlag.settings import Loaded, load
 
@@ -33,7 +33,7 @@ def add(config: Config) -> None:
     number = found.hash_of(_number(loaded))
     if found.has(number):
         raise BadRequest("this number is on the list already | diese Nummer steht schon auf der Liste")
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    now = now_text()
     entries = (*found.numbers, Excluded(hash=number, added_at=now))
     put(place(loaded, EXCLUSION_FILE), msgspec.structs.replace(found, numbers=entries))
     print(f"{number[:8]}: on the list | auf der Liste ({len(entries)})")

@@ -7,12 +7,12 @@ time in milliseconds unless it is given, so that it rises without anybody keepin
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from handschlag.cli.written_time import now_text
 from handschlag.errors import HandschlagError
 from handschlag.sealing.keys import OwnerSecret
 from handschlag.sealing.owner import Name, OwnerMessage, message_id, sign_owner
@@ -92,7 +92,7 @@ def _write(
         box=box,
         name=name,
         counter=int(time.time() * 1000) if counter is None else counter,
-        at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        at=now_text(),
         recording=recording,
         kept_for=kept_for,
         epoch=epoch,

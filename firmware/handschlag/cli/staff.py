@@ -20,6 +20,7 @@ import typer
 
 from handschlag.adapters.registers import STAFF_FILE, Person, StaffRegister, consent_of, read_staff
 from handschlag.cli.register import BadRequest, place, put
+from handschlag.cli.written_time import utc_text
 from handschlag.sealing.keys import WorkshopKey
 from handschlag.sealing.names import open_name, seal_name
 from handschlag.sealing.trust import read_trust
@@ -69,8 +70,8 @@ def add(  # noqa: PLR0917 - options of a command, given by name
             number=given,
             document=_hash(document),
             version=version,
-            valid_from=_text(begins),
-            valid_until=None if ends is None else _text(ends),
+            valid_from=utc_text(begins),
+            valid_until=None if ends is None else utc_text(ends),
             name=seal_name(name, trust.recipients(), box=box, number=given),
         )
         found.register = found.register.having(_checked(person))
@@ -88,7 +89,7 @@ def withdraw(config: Config, number: Number) -> None:
         person = found.register.person(number)
         if person.withdrawn_at is not None:
             raise BadRequest(f"person {number}: the consent was withdrawn already, at {person.withdrawn_at}")
-        taken_back = msgspec.structs.replace(person, withdrawn_at=_text(datetime.now(UTC)))
+        taken_back = msgspec.structs.replace(person, withdrawn_at=utc_text(datetime.now(UTC)))
         found.register = found.register.having(taken_back)
     print(f"{number}: withdrawn | zurückgenommen")
 
@@ -160,10 +161,6 @@ def _day(text: str, option: str) -> datetime:
     except ValueError:
         raise BadRequest(f"{option} {text}: is no day; allowed is YYYY-MM-DD") from None
     return datetime.combine(day, time()).astimezone()
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _checked(person: Person) -> Person:

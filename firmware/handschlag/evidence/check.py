@@ -52,11 +52,6 @@ def check_export(package: Package, trust: Trust | None, decode: Decode) -> Verdi
     return Verdict(ok=True, checked=checked)
 
 
-def is_export(package: Package) -> bool:
-    """Whether this looks like an export rather than a recording's folder."""
-    return layout.SUMS in package.names() or layout.VCON in package.names()
-
-
 def _check(package: Package, trust: Trust | None, decode: Decode, checked: dict[str, str]) -> None:
     names = package.names()
     for name in names:

@@ -158,11 +158,6 @@ class Disk:
         met.do(torn_within(operation, draw))
         return met.after_cut(survival, draw)
 
-    @property
-    def unpromised(self) -> int:
-        """How many changes of names are not promised."""
-        return len(self._pending)
-
     # --- names
 
     def _names_left(self, survival: Survival, draw: random.Random) -> Callable[[_Folder], dict[str, _Node]]:

@@ -16,6 +16,7 @@ from handschlag.adapters.registers import (
     StaffRegister,
     write_register,
 )
+from handschlag.cli.written_time import utc_text
 from handschlag.core.policy import AskWhen, Way
 
 MIDNIGHT = 1_795_478_400.0
@@ -65,7 +66,7 @@ class Book:
 
 def utc(wall: float) -> str:
     """As registers write it."""
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return utc_text(datetime.fromtimestamp(wall, UTC))
 
 
 def write_staff(folder: Path, book: Book) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -33,6 +32,7 @@ from handschlag.sealing.open import open_recording
 from handschlag.sealing.verify import verify_recording
 from handschlag.sim.files import Operation
 from handschlag.sim.power_cut import Disk, Survival, Tree, fingerprint, lay_down
+from handschlag_bench.crash.counted import counted
 from handschlag_bench.crash.day import whole_day
 from handschlag_bench.crash.life import OWNER, Archive, Life, trust
 from handschlag_bench.row import Row
@@ -291,17 +291,14 @@ class Judge:
 def rows(*, full: bool) -> Iterator[Row]:
     """What was counted: the whole day, or a slice of its moments."""
     tally = run(every=1 if full else 37)
-    for wrong in tally.wrong[:20]:
-        print(wrong, file=sys.stderr)
-    for row, value, goal in (
+    counts = (
         ("distinct cut points", tally.points, ">= 5000" if full else ""),
         ("restarts cut, too", tally.restarts_cut, ""),
         ("recordings owed", tally.kept, ""),
         ("clips owed", tally.clips, ""),
         ("destroyed recordings looked for", tally.destroyed, ""),
-        ("wrong", len(tally.wrong), "== 0"),
-    ):
-        yield Row(bench="crash", row=f"cuts: {row}", value=value, unit="", goal=goal, beside={})
+    )
+    yield from counted("cuts", counts, tally.wrong)
 
 
 def run(*, every: int, chances: int = CHANCES) -> Tally:

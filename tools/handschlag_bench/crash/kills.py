@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -32,6 +31,7 @@ from handschlag.sim.demo.processes import Child, started, wait_for
 from handschlag.sim.demo.stage import Stage
 from handschlag.sim.line import RATE, dbm0
 from handschlag.sim.world import Condition, Script, World
+from handschlag_bench.crash.counted import counted
 from handschlag_bench.row import Row
 
 ENDED = ("withdrawn", "destroyed", "purged", "expired")
@@ -56,17 +56,14 @@ class Tally:
 def rows(*, full: bool) -> Iterator[Row]:
     """How many kills, and what came of them."""
     tally = run(kills=200 if full else 5, seed=1)
-    for wrong in tally.wrong[:20]:
-        print(wrong, file=sys.stderr)
-    for row, value, goal in (
+    counts = (
         ("kills of the box", tally.kills, ">= 200" if full else ""),
         ("recordings that were owed", tally.kept, ""),
         ("closed after a kill", tally.interrupted, ""),
         ("verified at the end", tally.verified, ""),
         ("withdrawn or never confirmed", tally.ended, ""),
-        ("wrong", len(tally.wrong), "== 0"),
-    ):
-        yield Row(bench="crash", row=f"kills: {row}", value=value, unit="", goal=goal, beside={})
+    )
+    yield from counted("kills", counts, tally.wrong)
 
 
 def run(*, kills: int, seed: int) -> Tally:

@@ -20,6 +20,7 @@ from handschlag.adapters.flac import FlacCodec
 from handschlag.adapters.spool import Identity
 from handschlag.app import App, Ports
 from handschlag.cli.storage import open_storage
+from handschlag.cli.written_time import utc_text
 from handschlag.core.events import Event, KeyHeard, Leg, SpeechBegan, SpeechEnded
 from handschlag.core.policy import Policy, Way
 from handschlag.core.retention import Retention, keep_until
@@ -283,7 +284,7 @@ def _keep_until(wall: float, synced: bool) -> str | None:  # noqa: FBT001 - as t
     """90 days, on a clock that is synced."""
     if not synced:
         return None
-    return keep_until(Retention.INQUIRY, wall).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return utc_text(keep_until(Retention.INQUIRY, wall))
 
 
 def _sounds() -> Mapping[str, Sound]:
