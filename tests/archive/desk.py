@@ -15,7 +15,8 @@ from handschlag_archive.export import export_recording
 from handschlag_archive.index import Index, Row, State, Transaction, Which
 from handschlag_archive.ingest import Ingest, Message
 from handschlag_archive.judge import Judge
-from handschlag_archive.store import FolderStore, Place
+from handschlag_archive.stores.folder import FolderStore
+from handschlag_archive.stores.port import Place
 from tests.sealing.builder import ARCHIVE_KEY, BOX, RECORDING, trust
 
 OTHER_BOX = "werkstatt-2"
@@ -71,23 +72,25 @@ class CuttableStore(FolderStore):
         super().__init__(root, syncing=1)
         self._cut = cut
 
-    def put(self, objects: Sequence[tuple[Place, bytes]]) -> None:
+    def put(self, objects: Sequence[tuple[Place, bytes]]) -> int:
         """Keep the objects one by one."""
         for one in objects:
             self._cut.step()
             super().put([one])
+        return 1
 
-    def remove(self, places: Iterable[Place]) -> None:
+    def remove(self, places: Iterable[Place]) -> Sequence[Place]:
         """Remove the objects one by one."""
         for place in places:
             self._cut.step()
             super().remove([place])
+        return ()
 
-    def clear(self, box: str, recording: str) -> None:
+    def clear(self, box: str, recording: str) -> Sequence[Place]:
         """Remove everything, object by object."""
         self.remove(self.places(box, recording))
         self._cut.step()
-        super().clear(box, recording)
+        return super().clear(box, recording)
 
 
 class CuttableIndex(Index):

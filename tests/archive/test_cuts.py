@@ -7,9 +7,10 @@ import pytest
 
 from handschlag.sealing.receipt import Destroyed, LedgerSynced, Progress, Receipt, Stored
 from handschlag.sealing.revoke import sign_revoke
-from handschlag_archive import store
 from handschlag_archive.index import State
 from handschlag_archive.ingest import Message
+from handschlag_archive.stores import folder as folder_store
+from handschlag_archive.stores.port import Place
 from tests.archive.conftest import Folders
 from tests.archive.desk import Desk, PowerCut, all_up, up
 from tests.sealing.builder import AT, BOX, BOX_KEY, RECORDING, LedgerBuilder, build
@@ -118,7 +119,7 @@ def test_every_file_is_synced_before_it_gets_its_name_and_its_folder_after(
 ) -> None:
     """A cut cannot be seen from a running system, so the order of the operations is looked at itself."""
     done: list[tuple[str, Path]] = []
-    sync, replace = store._sync, Path.replace
+    sync, replace = folder_store._sync, Path.replace
 
     def noted_sync(path: Path) -> None:
         done.append(("sync", path))
@@ -128,10 +129,10 @@ def test_every_file_is_synced_before_it_gets_its_name_and_its_folder_after(
         done.append(("rename", path))
         return replace(path, target)
 
-    monkeypatch.setattr(store, "_sync", noted_sync)
+    monkeypatch.setattr(folder_store, "_sync", noted_sync)
     monkeypatch.setattr(Path, "replace", noted_replace)
-    place = store.Place(BOX, RECORDING, "head.json", "0" * 64)
-    store.FolderStore(tmp_path / "clips").put([(place, b"x")])
+    place = Place(BOX, RECORDING, "head.json", "0" * 64)
+    folder_store.FolderStore(tmp_path / "clips").put([(place, b"x")])
     folder = tmp_path / "clips" / BOX / RECORDING
     renamed = next(at for at, (what, _) in enumerate(done) if what == "rename")
     assert ("sync", done[renamed][1]) in done[:renamed]

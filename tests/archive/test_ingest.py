@@ -16,7 +16,7 @@ from handschlag.sealing.trust import Trust
 from handschlag.sealing.verify import HeldFiles, verify_recording
 from handschlag_archive.index import State
 from handschlag_archive.ingest import Message
-from handschlag_archive.store import Place
+from handschlag_archive.stores.port import Place
 from tests.archive.conftest import Folders
 from tests.archive.desk import OTHER_BOX, OTHER_BOX_KEY, SETTLE_S, Desk, all_up, two_boxes, up
 from tests.sealing.builder import BOX, OTHER_RECORDING, RECORDING, Built, build

@@ -13,7 +13,7 @@ from handschlag.sealing.receipt import Destroyed, Receipt, Refused
 from handschlag.sealing.revoke import sign_revoke
 from handschlag_archive.index import State, Which
 from handschlag_archive.ingest import Message
-from handschlag_archive.store import Place
+from handschlag_archive.stores.port import Place
 from tests.archive.conftest import Folders
 from tests.archive.desk import OTHER_BOX, OTHER_BOX_KEY, SETTLE_S, CuttableStore, Desk, all_up, up
 from tests.sealing.builder import AT, BOX, BOX_KEY, OTHER_RECORDING, OWNER, RECORDING, build

@@ -28,7 +28,7 @@ from handschlag_archive.ingest import Ingest
 from handschlag_archive.judge import Judge
 from handschlag_archive.mqtt import Worker
 from handschlag_archive.settings import Settings, read_settings
-from handschlag_archive.store import FolderStore
+from handschlag_archive.stores.folder import FolderStore
 from handschlag_archive.trusted import TrustFile
 
 app: Final = typer.Typer(

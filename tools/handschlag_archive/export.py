@@ -6,7 +6,7 @@ from pathlib import Path
 from handschlag.errors import HandschlagError
 from handschlag_archive.index import Index, Row, State
 from handschlag_archive.ingest import is_key
-from handschlag_archive.store import Store
+from handschlag_archive.stores.port import Store
 
 RECEIPT = "receipt.jws"
 

@@ -20,7 +20,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from handschlag.errors import HandschlagError
-from handschlag_archive.store import Place
+from handschlag_archive.stores.port import Place
 
 LAYOUT: Final = "1"
 

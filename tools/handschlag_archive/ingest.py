@@ -27,7 +27,7 @@ from handschlag.sealing.manifest import KEYS, MANIFEST, RECEIPT, REVOKE, is_name
 from handschlag_archive.clerk import Answer, Clerk
 from handschlag_archive.index import Head, Index, Line, Row, State, Transaction, Which
 from handschlag_archive.judge import FIRST_SEQ, GENESIS, Judge, Judged, Refusal
-from handschlag_archive.store import LostBytes, Place, Store
+from handschlag_archive.stores.port import LostBytes, Place, Store
 
 _TOPIC: Final = re.compile(r"handschlag/1/(?P<box>[a-z0-9-]{1,32})/up/(?P<what>[^/]+)/(?P<name>[^/]+)")
 _LEDGER_STEP: Final = 1000

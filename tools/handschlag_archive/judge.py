@@ -18,7 +18,7 @@ from handschlag.sealing.revoke import read_revoke
 from handschlag.sealing.trust import Trust
 from handschlag.sealing.verify import verify_recording
 from handschlag_archive.index import Line, Which
-from handschlag_archive.store import Place
+from handschlag_archive.stores.port import Place
 
 FIRST_SEQ: Final = 1
 GENESIS: Final = ledger.GENESIS.hash

@@ -1,57 +1,14 @@
-"""Where the bytes lie, behind one small port.
-
-An object's place is (box, recording, name, SHA-256): bytes that came under the same name but differ lie side by side,
-so that garbage that came first cannot keep the true bytes out, and bytes are never rewritten. Whether an object
-counts is the index's business; a store only promises that what `put` was given is durable when `put` returns, and gone
-for good when `remove` returns.
-
-Clips and keys are kept in two stores (P7, P8): destroying the keys makes a recording unreadable even where clips
-are locked against deletion. The folder store is the embedded default; an object store fits the same five methods.
-"""
+"""A store in a folder: the embedded default."""
 
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-from handschlag.errors import HandschlagError
-
-
-class LostBytes(HandschlagError, OSError):
-    """The store no longer has an object, or its bytes have changed."""
-
-
-@dataclass(frozen=True, order=True)
-class Place:
-    """Where one object lies. `sha256` in lower-case hex."""
-
-    box: str
-    recording: str
-    name: str
-    sha256: str
-
-
-class Store(Protocol):
-    """A place for bytes."""
-
-    def put(self, objects: Sequence[tuple[Place, bytes]]) -> None:
-        """Keep all `objects`; durable on return. OSError: none of them may be counted on."""
-
-    def get(self, place: Place) -> bytes:
-        """The bytes at `place`, compared with its hash. `LostBytes` when absent or altered."""
-
-    def remove(self, places: Iterable[Place]) -> None:
-        """Remove these objects; those already absent are no error; durable on return."""
-
-    def places(self, box: str, recording: str) -> Sequence[Place]:
-        """Every object of one recording, indexed or not."""
-
-    def clear(self, box: str, recording: str) -> None:
-        """Remove everything of one recording, torn writes included; durable on return."""
-
+from handschlag_archive.stores.port import LostBytes, Place
 
 _TEMPORARY: Final = ".tmp"
 
@@ -69,7 +26,7 @@ class FolderStore:
         root.chmod(0o700)
         self._syncing = ThreadPoolExecutor(max_workers=syncing, thread_name_prefix="sync")
 
-    def put(self, objects: Sequence[tuple[Place, bytes]]) -> None:
+    def put(self, objects: Sequence[tuple[Place, bytes]]) -> int:
         """Keep all `objects`; durable on return."""
         folders: set[Path] = set()
         renames: list[tuple[Path, Path]] = []
@@ -84,18 +41,22 @@ class FolderStore:
             temporary.replace(path)
             folders.add(path.parent)
         list(self._syncing.map(_sync, sorted(folders, reverse=True)))
+        return 1
 
     def get(self, place: Place) -> bytes:
         """The bytes at `place`, compared with its hash."""
         try:
             content = self._path(place).read_bytes()
         except FileNotFoundError as error:
-            raise LostBytes(f"{place.box}/{place.recording}/{place.name}: no longer in the store") from error
+            raise LostBytes(f"{place}: no longer in the store") from error
         if hashlib.sha256(content).hexdigest() != place.sha256:
-            raise LostBytes(f"{place.box}/{place.recording}/{place.name}: bytes have changed in the store")
+            raise LostBytes(f"{place}: bytes have changed in the store")
         return content
 
-    def remove(self, places: Iterable[Place]) -> None:
+    def protect(self, places: Iterable[Place], until: datetime) -> None:
+        """Nothing: a folder has no lock."""
+
+    def remove(self, places: Iterable[Place]) -> Sequence[Place]:
         """Remove these objects; durable on return."""
         folders: set[Path] = set()
         for place in places:
@@ -107,6 +68,7 @@ class FolderStore:
                 continue
             _sync(folder)
             self._remove_if_empty(folder)
+        return ()
 
     def places(self, box: str, recording: str) -> Sequence[Place]:
         """Every object of one recording; what a torn write left behind is not one."""
@@ -118,15 +80,16 @@ class FolderStore:
                 found.append(Place(box, recording, name, sha256))
         return sorted(found)
 
-    def clear(self, box: str, recording: str) -> None:
+    def clear(self, box: str, recording: str) -> Sequence[Place]:
         """Remove everything of one recording, torn writes included; durable on return."""
         folder = self.root / box / recording
         if not folder.is_dir():
-            return
+            return ()
         for path in list(folder.iterdir()):
             path.unlink(missing_ok=True)
         _sync(folder)
         self._remove_if_empty(folder)
+        return ()
 
     def sweep(self) -> int:
         """Remove the temporary files that a cut left behind; how many. Only while nobody writes."""

@@ -1,0 +1,56 @@
+"""What a store of bytes must offer.
+
+An object's place is (box, recording, name, SHA-256): bytes that came under the same name but differ lie side by side,
+so that garbage that came first cannot keep the true bytes out, and bytes are never rewritten. Whether an object
+counts is the index's business; a store only promises that what `put` was given is durable when `put` returns, and gone
+for good when `remove` returns, but for what a lock still keeps: that it names.
+
+Clips and keys are kept in two stores (P7, P8): destroying the keys makes a recording unreadable even where clips
+are locked against deletion.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from handschlag.errors import HandschlagError
+
+
+class LostBytes(HandschlagError, OSError):
+    """The store no longer has an object, or its bytes have changed."""
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where one object lies. `sha256` in lower-case hex."""
+
+    box: str
+    recording: str
+    name: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.box}/{self.recording}/{self.name}"
+
+
+class Store(Protocol):
+    """A place for bytes. Every method raises OSError when the store cannot do it at the moment."""
+
+    def put(self, objects: Sequence[tuple[Place, bytes]]) -> int:
+        """Keep all `objects`; durable on return, in so many copies. OSError: none of them may be counted on."""
+
+    def get(self, place: Place) -> bytes:
+        """The bytes at `place`, compared with its hash. `LostBytes` when absent or altered."""
+
+    def protect(self, places: Iterable[Place], until: datetime) -> None:
+        """Lock these objects against removal until then, where the store can; a lock only ever grows longer."""
+
+    def remove(self, places: Iterable[Place]) -> Sequence[Place]:
+        """Remove these objects; those already absent are no error; durable on return. What a lock still keeps."""
+
+    def places(self, box: str, recording: str) -> Sequence[Place]:
+        """Every object of one recording, indexed or not."""
+
+    def clear(self, box: str, recording: str) -> Sequence[Place]:
+        """Remove everything of one recording, torn writes included; durable on return. What a lock still keeps."""
