@@ -1,0 +1,36 @@
+"""Chooses the parts: what the settings name, opened. Here, and only here, index and stores are chosen."""
+
+from pathlib import Path
+
+from handschlag_archive.clerk import Clerk, read_signing_key
+from handschlag_archive.index import Index
+from handschlag_archive.ingest import Ingest
+from handschlag_archive.judge import Judge
+from handschlag_archive.settings import Settings
+from handschlag_archive.stores.folder import FolderStore
+from handschlag_archive.trusted import TrustFile
+
+
+def open_index(settings: Settings) -> Index:
+    """The index."""
+    return Index.in_folder(Path(settings.data))
+
+
+def open_stores(settings: Settings) -> tuple[FolderStore, FolderStore]:
+    """The stores of clips and of keys."""
+    data = Path(settings.data)
+    return FolderStore(data / "clips"), FolderStore(data / "keys")
+
+
+def open_ingest(settings: Settings) -> tuple[Index, Ingest]:
+    """The index, and what takes messages in; torn writes of an earlier run are gone."""
+    judge = Judge(TrustFile(Path(settings.trust)))
+    signing_key = read_signing_key(Path(settings.signing_key))
+    index = open_index(settings)
+    clips, secrets = open_stores(settings)
+    for store in (clips, secrets):
+        store.sweep()
+    clerk = Clerk(signing_key, epoch=index.epoch, copies=1)
+    return index, Ingest(
+        index=index, clips=clips, keys=secrets, judge=judge, clerk=clerk, settle_s=settings.ingest.settle_s
+    )
