@@ -1,0 +1,90 @@
+"""Files in the index: which bytes of a recording are here, and in how many stores."""
+
+from collections.abc import Collection, Iterable
+
+import sqlalchemy as sql
+
+from handschlag_archive.index import tables
+from handschlag_archive.index.statements import Statements
+from handschlag_archive.index.values import Which
+from handschlag_archive.stores.port import Place
+
+_table = tables.files
+
+
+class Files(Statements):
+    """What can be asked and changed about files."""
+
+    def add_files(self, files: Iterable[tuple[Place, int]], *, copies: int = 1) -> None:
+        """Note files with their sizes and in how many stores they are; known ones stay as they are."""
+        self._insert_new(
+            _table,
+            [
+                {
+                    "box": p.box,
+                    "recording": p.recording,
+                    "name": p.name,
+                    "sha256": p.sha256,
+                    "size": size,
+                    "copies": copies,
+                }
+                for p, size in files
+            ],
+        )
+
+    def remove_files(self, places: Iterable[Place]) -> None:
+        """Forget files."""
+        gone = [_parameters(place) for place in sorted(places)]
+        if gone:
+            self._connection.execute(sql.delete(_table).where(_IS_IT), gone)
+
+    def set_copies(self, places: Iterable[Place], copies: int) -> None:
+        """Note in how many stores these files are now."""
+        changed = [_parameters(place) for place in sorted(places)]
+        if changed:
+            self._connection.execute(sql.update(_table).where(_IS_IT).values(copies=copies), changed)
+
+    def copies(self, which: Which) -> dict[Place, int]:
+        """Every file known of one recording, and in how many stores it is."""
+        rows = self._connection.execute(
+            sql.select(_table.c.name, _table.c.sha256, _table.c.copies).where(
+                _table.c.box == which.box, _table.c.recording == which.recording
+            )
+        )
+        return {Place(which.box, which.recording, row.name, row.sha256): row.copies for row in rows}
+
+    def files(self, which: Which) -> frozenset[Place]:
+        """Every file known of one recording."""
+        rows = self._connection.execute(
+            sql.select(_table.c.name, _table.c.sha256).where(
+                _table.c.box == which.box, _table.c.recording == which.recording
+            )
+        )
+        return frozenset(Place(which.box, which.recording, row.name, row.sha256) for row in rows)
+
+    def known(self, places: Collection[Place]) -> frozenset[Place]:
+        """Those of `places` that are files known here."""
+        names: dict[Which, set[str]] = {}
+        for place in places:
+            names.setdefault(Which(place.box, place.recording), set()).add(place.name)
+        found: set[Place] = set()
+        for which, wanted in names.items():
+            rows = self._connection.execute(
+                sql.select(_table.c.name, _table.c.sha256).where(
+                    _table.c.box == which.box, _table.c.recording == which.recording, _table.c.name.in_(wanted)
+                )
+            )
+            found.update(Place(which.box, which.recording, row.name, row.sha256) for row in rows)
+        return frozenset(found.intersection(places))
+
+
+_IS_IT = sql.and_(
+    _table.c.box == sql.bindparam("of_box"),
+    _table.c.recording == sql.bindparam("of_recording"),
+    _table.c.name == sql.bindparam("of_name"),
+    _table.c.sha256 == sql.bindparam("of_sha256"),
+)
+
+
+def _parameters(place: Place) -> dict[str, str]:
+    return {"of_box": place.box, "of_recording": place.recording, "of_name": place.name, "of_sha256": place.sha256}

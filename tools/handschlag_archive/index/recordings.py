@@ -1,0 +1,124 @@
+"""Recordings in the index: their state, their receipt, how long they are kept."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sql
+
+from handschlag_archive.index import tables
+from handschlag_archive.index.statements import Statements
+from handschlag_archive.index.values import Row, State, StoredReceipt, Summary, Which
+
+_table = tables.recordings
+
+
+class Recordings(Statements):
+    """What can be asked and changed about recordings."""
+
+    def rows(self, wanted: Iterable[Which]) -> Mapping[Which, Row]:
+        """The recordings among `wanted` that the index knows, locked until the transaction ends."""
+        found: dict[Which, Row] = {}
+        by_box: dict[str, list[str]] = {}
+        for which in wanted:
+            by_box.setdefault(which.box, []).append(which.recording)
+        for box, ids in sorted(by_box.items()):
+            query = (
+                sql.select(_table)
+                .where(_table.c.box == box, _table.c.recording.in_(ids))
+                .order_by(_table.c.recording)
+                .with_for_update()
+            )
+            for row in self._connection.execute(query):
+                found[Which(box, row.recording)] = _row(row)
+        return found
+
+    def row(self, which: Which) -> Row | None:
+        """What is known of one recording, locked until the transaction ends."""
+        return self.rows([which]).get(which)
+
+    def named(self, recording: str) -> Sequence[Row]:
+        """The recordings with this id, of whichever box."""
+        query = sql.select(_table).where(_table.c.recording == recording).order_by(_table.c.box)
+        return [_row(row) for row in self._connection.execute(query)]
+
+    def in_state(self, *states: State) -> Sequence[Row]:
+        """Every recording in one of these states."""
+        query = sql.select(_table).where(_table.c.state.in_([state.value for state in states]))
+        return [_row(row) for row in self._connection.execute(query)]
+
+    def open(self, recordings: Iterable[Which]) -> None:
+        """Note recordings of which something came; those known stay as they are."""
+        values = [{"box": w.box, "recording": w.recording, "state": State.OPEN.value} for w in recordings]
+        self._insert_new(_table, values)
+
+    def entomb(self, which: Which, revoke: bytes) -> None:
+        """Put up the tombstone: from here on nothing of this recording is kept."""
+        self.open([which])
+        self._change(which, state=State.DESTROYING.value, revoke=revoke)
+
+    def destroyed(self, which: Which) -> None:
+        """Note that all bytes are gone; forget what they were."""
+        files = tables.files
+        self._connection.execute(
+            sql.delete(files).where(files.c.box == which.box, files.c.recording == which.recording)
+        )
+        self._change(which, state=State.DESTROYED.value)
+
+    def stored(self, which: Which, receipt: StoredReceipt) -> None:
+        """Note that the recording is complete and durable, together with the receipt that says so."""
+        self._change(
+            which,
+            state=State.STORED.value,
+            manifest_sha256=receipt.manifest_sha256,
+            stored_at=receipt.at,
+            epoch=receipt.epoch,
+            retain_until=receipt.retain_until,
+            receipt=receipt.text,
+            kept_for=receipt.kept_for,
+        )
+
+    def keep(self, which: Which, *, kept_for: str | None, retain_until: str | None) -> None:
+        """Note how long a recording is kept: its class, and the day where there is one."""
+        self._change(which, kept_for=kept_for, retain_until=retain_until)
+
+    def hold(self, which: Which, *, held: bool) -> None:
+        """Note that a recording must not go, whatever its time; or that it may again."""
+        self._change(which, held=held)
+
+    def checked(self, which: Which, at: str) -> None:
+        """Note when all bytes of a recording were read and compared."""
+        self._change(which, checked_at=at)
+
+    def summaries(self) -> Iterator[Summary]:
+        """Every recording with the number and the bytes of its files, by box and id."""
+        files = tables.files
+        query = (
+            sql.select(_table, sql.func.count(files.c.name), sql.func.coalesce(sql.func.sum(files.c.size), 0))
+            .outerjoin(files, sql.and_(files.c.box == _table.c.box, files.c.recording == _table.c.recording))
+            .group_by(_table.c.box, _table.c.recording)
+            .order_by(_table.c.box, _table.c.recording)
+        )
+        for row in self._connection.execute(query):
+            yield Summary(_row(row), files=row[-2], size=int(row[-1]))
+
+    def _change(self, which: Which, **values: Any) -> None:
+        self._connection.execute(
+            sql.update(_table)
+            .where(_table.c.box == which.box, _table.c.recording == which.recording)
+            .values(**values)
+        )
+
+
+def _row(row: sql.Row[Any]) -> Row:
+    return Row(
+        which=Which(row.box, row.recording),
+        state=State(row.state),
+        manifest_sha256=row.manifest_sha256,
+        stored_at=row.stored_at,
+        epoch=row.epoch,
+        retain_until=row.retain_until,
+        receipt=row.receipt,
+        kept_for=row.kept_for,
+        held=row.held,
+        checked_at=row.checked_at,
+    )
