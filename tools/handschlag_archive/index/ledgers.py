@@ -60,6 +60,4 @@ class Ledgers(Statements):
     def set_ledger_head(self, box: str, head: Head) -> None:
         """Move the head."""
         self._insert_new(_heads, [{"box": box, "seq": head.seq, "sha256": head.sha256}])
-        self._connection.execute(
-            sql.update(_heads).where(_heads.c.box == box).values(seq=head.seq, sha256=head.sha256)
-        )
+        self._connection.execute(sql.update(_heads).where(_heads.c.box == box).values(seq=head.seq, sha256=head.sha256))

@@ -103,9 +103,7 @@ class Recordings(Statements):
 
     def _change(self, which: Which, **values: Any) -> None:
         self._connection.execute(
-            sql.update(_table)
-            .where(_table.c.box == which.box, _table.c.recording == which.recording)
-            .values(**values)
+            sql.update(_table).where(_table.c.box == which.box, _table.c.recording == which.recording).values(**values)
         )
 
 

@@ -7,6 +7,7 @@ from before the migrations (layout "1") is taken over as it is; one that is newe
 nobody knows what its columns mean.
 """
 
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from handschlag_archive.index.values import BadIndex
 _BASELINE: Final = "0001"
 _BASELINE_LAYOUT: Final = "1"
 _LOCK: Final = 0x48_53_43_48  # "HSCH": PostgreSQL's advisory lock around migrations
+_alembic: Final = threading.Lock()  # Alembic keeps what it is doing in a module
 
 
 def migrate(connection: sql.Connection) -> None:
@@ -32,6 +34,11 @@ def migrate(connection: sql.Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sql.select(sql.func.pg_advisory_xact_lock(_LOCK)))
+    with _alembic:
+        _migrate(connection)
+
+
+def _migrate(connection: sql.Connection) -> None:
     config = _config(connection)
     steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
     known = MigrationContext.configure(connection).get_current_revision()
