@@ -198,7 +198,7 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
     files = RealFiles()
     kept = open_storage(
         data,
-        identity=_identity(loaded, trust),
+        identity=identity_of(loaded, trust),
         boot=boot,
         files=files,
         worker=worker,
@@ -287,7 +287,8 @@ def _minutes(hour: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-def _identity(loaded: Loaded, trust: Trust) -> Identity:
+def identity_of(loaded: Loaded, trust: Trust) -> Identity:
+    """Who seals and signs here, and for whom."""
     settings = loaded.settings
     recipients = trust.recipients()
     if not recipients:
