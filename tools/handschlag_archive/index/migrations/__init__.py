@@ -7,6 +7,7 @@ from before the migrations (layout "1") is taken over as it is; one that is newe
 nobody knows what its columns mean.
 """
 
+import logging
 import threading
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ _BASELINE: Final = "0001"
 _BASELINE_LAYOUT: Final = "1"
 _LOCK: Final = 0x48_53_43_48  # "HSCH": PostgreSQL's advisory lock around migrations
 _alembic: Final = threading.Lock()  # Alembic keeps what it is doing in a module
+logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells at every start that there was nothing to do
 
 
 def migrate(connection: sql.Connection) -> None:
