@@ -15,6 +15,7 @@ from handschlag_archive.export import export_recording
 from handschlag_archive.index import Index, Row, State, Transaction, Which
 from handschlag_archive.ingest import Ingest, Message
 from handschlag_archive.judge import Judge
+from handschlag_archive.stores.files import RealFiles
 from handschlag_archive.stores.folder import FolderStore
 from handschlag_archive.stores.port import Place
 from tests.sealing.builder import ARCHIVE_KEY, BOX, RECORDING, trust
@@ -69,7 +70,7 @@ class CuttableStore(FolderStore):
     """A folder store whose power can be cut between any two files."""
 
     def __init__(self, root: Path, cut: Cut) -> None:
-        super().__init__(root, syncing=1)
+        super().__init__(root, files=RealFiles(syncing=1))
         self._cut = cut
 
     def put(self, objects: Sequence[tuple[Place, bytes]]) -> int:

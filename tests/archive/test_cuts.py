@@ -1,7 +1,6 @@
 """Power cuts at every step that touches the disk: what was answered stays true, what was destroyed stays gone."""
 
 import itertools
-from pathlib import Path
 
 import pytest
 
@@ -9,8 +8,6 @@ from handschlag.sealing.receipt import Destroyed, LedgerSynced, Progress, Receip
 from handschlag.sealing.revoke import sign_revoke
 from handschlag_archive.index import State
 from handschlag_archive.ingest import Message
-from handschlag_archive.stores import folder as folder_store
-from handschlag_archive.stores.port import Place
 from tests.archive.conftest import Folders
 from tests.archive.desk import Desk, PowerCut, all_up, up
 from tests.sealing.builder import AT, BOX, BOX_KEY, RECORDING, LedgerBuilder, build
@@ -112,28 +109,3 @@ def test_ledger_lines_that_were_answered_are_kept(folders: Folders) -> None:
         desk.close()
         if not was_cut:
             return
-
-
-def test_every_file_is_synced_before_it_gets_its_name_and_its_folder_after(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A cut cannot be seen from a running system, so the order of the operations is looked at itself."""
-    done: list[tuple[str, Path]] = []
-    sync, replace = folder_store._sync, Path.replace
-
-    def noted_sync(path: Path) -> None:
-        done.append(("sync", path))
-        sync(path)
-
-    def noted_replace(path: Path, target: Path) -> Path:
-        done.append(("rename", path))
-        return replace(path, target)
-
-    monkeypatch.setattr(folder_store, "_sync", noted_sync)
-    monkeypatch.setattr(Path, "replace", noted_replace)
-    place = Place(BOX, RECORDING, "head.json", "0" * 64)
-    folder_store.FolderStore(tmp_path / "clips").put([(place, b"x")])
-    folder = tmp_path / "clips" / BOX / RECORDING
-    renamed = next(at for at, (what, _) in enumerate(done) if what == "rename")
-    assert ("sync", done[renamed][1]) in done[:renamed]
-    assert {path for what, path in done[renamed:] if what == "sync"} == {folder, folder.parent, folder.parent.parent}

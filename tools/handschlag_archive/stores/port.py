@@ -9,7 +9,7 @@ Clips and keys are kept in two stores (P7, P8): destroying the keys makes a reco
 are locked against deletion.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -34,8 +34,21 @@ class Place:
         return f"{self.box}/{self.recording}/{self.name}"
 
 
+@dataclass(frozen=True)
+class Kept:
+    """An object that lies in a store: how many bytes, since when by the store's clock."""
+
+    place: Place
+    size: int
+    at: datetime
+
+
 class Store(Protocol):
     """A place for bytes. Every method raises OSError when the store cannot do it at the moment."""
+
+    @property
+    def name(self) -> str:
+        """Which one it is, for people; no secrets."""
 
     def put(self, objects: Sequence[tuple[Place, bytes]]) -> int:
         """Keep all `objects`; durable on return, in so many copies. OSError: none of them may be counted on."""
@@ -54,3 +67,6 @@ class Store(Protocol):
 
     def clear(self, box: str, recording: str) -> Sequence[Place]:
         """Remove everything of one recording, torn writes included; durable on return. What a lock still keeps."""
+
+    def inventory(self) -> Iterator[Kept]:
+        """Every object, recording by recording."""
