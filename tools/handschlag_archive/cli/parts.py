@@ -29,7 +29,7 @@ def open_ingest(settings: Settings) -> tuple[Index, Ingest]:
     index = open_index(settings)
     clips, secrets = open_stores(settings)
     for store in (clips, secrets):
-        store.sweep()
+        store.sweep(older_s=3600)  # spares what another worker is writing
     clerk = Clerk(signing_key, epoch=index.epoch, copies=1)
     return index, Ingest(
         index=index, clips=clips, keys=secrets, judge=judge, clerk=clerk, settle_s=settings.ingest.settle_s

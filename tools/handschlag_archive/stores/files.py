@@ -22,7 +22,7 @@ from typing import Final, Protocol, Self
 _FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 _FEW: Final = 4
-"""Up to so many paths are synced one by one: that does not wait for what others have written."""
+"""Up to so many paths are synced one after the other: that does not wait for what others have written."""
 
 _SYNCS_WHOLE: Final = frozenset({0xEF53, 0x58465342, 0x9123683E, 0xF2F52010})
 """ext4, XFS, Btrfs, F2FS: statfs(2) gives these numbers as f_type. Their syncfs waits for data, journal and cache."""
@@ -128,7 +128,10 @@ class _Batch:
             os.close(self._descriptor)
 
     def sync(self, paths: Collection[str]) -> None:
-        if self._descriptor is not None and len(paths) > _FEW:
+        if len(paths) <= _FEW:
+            for path in paths:
+                _fsync(path)
+        elif self._descriptor is not None:
             _syncfs(self._descriptor)
         else:
             list(self._syncing.map(_fsync, paths))
