@@ -16,8 +16,8 @@ from typing import Any, Self
 import msgspec
 import pytest
 
-from handschlag.adapters import uplink as uplink_module
 from handschlag.adapters.uplink import BadUplink, MqttUplink, TlsFiles
+from handschlag.adapters.uplink import session as session_module
 from handschlag.core.events import Connected, Disconnected, FileSent, OwnerSaid, Progressed, SendFailed
 from handschlag.sealing.keys import OwnerSecret
 from handschlag.sealing.owner import OwnerMessage, message_id, sign_owner
@@ -356,7 +356,7 @@ def test_what_tls_holds_back_is_not_waited_for(tmp_path: Path, monkeypatch: pyte
     topic = f"handschlag/1/{BOX}/down/receipt".encode()
     body = len(topic).to_bytes(2, "big") + topic + b"\x00" + b"forged"
     receipts = 20 * (b"\x30" + bytes([len(body)]) + body)
-    monkeypatch.setattr(uplink_module, "select", SimpleNamespace(select=watched))
+    monkeypatch.setattr(session_module, "select", SimpleNamespace(select=watched))
     tls = TlsFiles(made.ca, made.certificate(BOX), made.key(BOX))
     with (
         StubBroker(receive_maximum=3, tls=server, after_suback=receipts) as stub,

@@ -73,6 +73,6 @@ def test_what_restricts_is_never_ignored_in_a_call() -> None:
 
 def test_every_effect_is_wanted_somewhere() -> None:
     """No effect is left over that nothing emits."""
-    source = "\n".join(path.read_text() for path in CORE.glob("*.py") if path.name != "effects.py")
+    source = "\n".join(path.read_text() for path in CORE.rglob("*.py") if path.name != "effects.py")
     for effect in EFFECTS:
         assert re.search(rf"\b{effect.__name__}\(", source), effect
