@@ -24,6 +24,10 @@ recordings: Final = sql.Table(
     sql.Column("kept_for", sql.String(64)),  # the manifest's retention class
     sql.Column("held", sql.Boolean, nullable=False, server_default=sql.false()),
     sql.Column("checked_at", sql.String(40)),  # when all its bytes were last read and compared
+    sql.Column("ended_why", sql.String(16)),  # of a tombstone: why it stands, and since when
+    sql.Column("ended_at", sql.String(40)),
+    sql.Column("settled", sql.Boolean, nullable=False, server_default=sql.false()),  # cleared again after its end
+    sql.Index("recordings_by_end", "state", "retain_until"),
 )
 files: Final = sql.Table(
     "files",
@@ -67,4 +71,30 @@ alarms: Final = sql.Table(
     sql.Column("last", sql.String(40), nullable=False),
     sql.Column("text", sql.String(500), nullable=False),
     sql.Column("cleared", sql.String(40)),
+)
+owner_messages: Final = sql.Table(
+    "owner_messages",
+    metadata,
+    sql.Column("box", sql.String(32), primary_key=True),
+    sql.Column("id", sql.String(32), primary_key=True),
+    sql.Column("counter", sql.BigInteger, nullable=False),
+    sql.Column("name", sql.String(16), nullable=False),
+    sql.Column("recording", sql.String(36)),
+    sql.Column("token", sql.LargeBinary, nullable=False),
+    sql.Column("taken_at", sql.String(40), nullable=False),
+    sql.Column("outcome", sql.String(32), nullable=False),  # what came of it at the archive
+    sql.Column("sent_at", sql.String(40)),  # when it last went to the box
+    sql.Column("sent", sql.Integer, nullable=False, server_default=sql.text("0")),  # how often
+    sql.Column("reply", sql.String(64)),  # what came of it at the box
+    sql.Column("replied_at", sql.String(40)),
+    sql.Index("owner_messages_by_recording", "box", "recording"),
+)
+ledger_epochs: Final = sql.Table(
+    "ledger_epochs",
+    metadata,
+    sql.Column("box", sql.String(32), primary_key=True),
+    sql.Column("epoch", sql.BigInteger, primary_key=True),
+    sql.Column("seq", sql.BigInteger, nullable=False),  # the line that the owner's word stands in
+    sql.Column("sha256", sql.String(64), nullable=False),
+    sql.Column("noted_at", sql.String(40), nullable=False),
 )
