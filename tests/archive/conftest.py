@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.archive.desk import Desk
+from tests.archive.postgres import PostgreSQL
 
 Folders = Callable[[], Path]
 """Each call gives a fresh folder."""
@@ -41,9 +42,28 @@ def folders(tmp_path: Path) -> Folders:
     return fresh
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server, started once; skips where there is none."""
+    server = PostgreSQL()
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'index.sqlite'}"
+    server: PostgreSQL = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """An archive's ingest with an empty archive."""
-    made = Desk(tmp_path)
+def desk(tmp_path: Path, database: str) -> Iterator[Desk]:
+    """An archive's ingest with an empty archive, over each kind of database."""
+    made = Desk(tmp_path, database=database)
     yield made
     made.close()

@@ -127,8 +127,16 @@ class _CuttableTransaction(AbstractContextManager[Transaction]):
 class Desk:
     """One archive in a folder, with an ingest that can be started anew."""
 
-    def __init__(self, folder: Path, *, trust_of: Callable[[], Trust] = two_boxes, epoch: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        database: str | None = None,
+        trust_of: Callable[[], Trust] = two_boxes,
+        epoch: str | None = None,
+    ) -> None:
         self.folder = folder
+        self.database = database or f"sqlite:///{folder / 'index.sqlite'}"
         self.now = 100.0
         self.cut = Cut()
         self._trust_of = trust_of
@@ -140,7 +148,7 @@ class Desk:
         """Start as after a cut: nothing is known but what is on the disk; the receipts it gives by itself."""
         self.cut.at = None
         self.close()
-        self.index = CuttableIndex(f"sqlite:///{self.folder / 'index.sqlite'}", self.cut)
+        self.index = CuttableIndex(self.database, self.cut)
         self._let_go = self.index.close
         self.clips = CuttableStore(self.folder / "clips", self.cut)
         self.keys = CuttableStore(self.folder / "keys", self.cut)
@@ -156,6 +164,10 @@ class Desk:
         self.clips.sweep()
         self.keys.sweep()
         return self._read(answer.receipt for answer in self.ingest.resume(self.now))
+
+    def colleague(self) -> Desk:
+        """A second worker on the same archive."""
+        return Desk(self.folder, database=self.database, trust_of=self._trust_of, epoch=self._epoch)
 
     def new_epoch(self, epoch: str) -> None:
         """Start as an archive that was restored from a backup."""

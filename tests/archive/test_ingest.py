@@ -271,7 +271,7 @@ def test_two_boxes_may_use_one_recording_id(desk: Desk, tmp_path: Path) -> None:
 
 def test_two_workers_share_one_recording(desk: Desk, tmp_path: Path) -> None:
     """Files that went to two workers meet in the index; the commit that completes the set answers `stored`."""
-    second = Desk(tmp_path)
+    second = desk.colleague()
     receipts = []
     for number, message in enumerate(all_up(BUILT.files)):
         receipts += (desk, second)[number % 2].take(message)
@@ -281,9 +281,9 @@ def test_two_workers_share_one_recording(desk: Desk, tmp_path: Path) -> None:
     second.close()
 
 
-def test_a_worker_that_waits_sees_what_another_took_in(desk: Desk, tmp_path: Path) -> None:
+def test_a_worker_that_waits_sees_what_another_took_in(desk: Desk) -> None:
     """The worker that holds the manifest asks for nothing that came by another worker meanwhile."""
-    second = Desk(tmp_path)
+    second = desk.colleague()
     *others, manifest = all_up(BUILT.files)
     desk.take(manifest)
     second.take(*others[:-1])

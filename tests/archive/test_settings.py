@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handschlag_archive.settings import BadSetting, read_settings
+from handschlag_archive.settings import BadSetting, read_password, read_settings
 
 GOOD = """
 data = "kept"
@@ -68,3 +68,41 @@ def test_an_absent_file_is_said_so(path: Path) -> None:
     """A settings file that is not there is named."""
     with pytest.raises(BadSetting, match=r"archive\.toml: cannot be read: No such file"):
         read_settings(path)
+
+
+def test_a_database_may_be_named_with_its_password_in_a_file(path: Path) -> None:
+    """The URL is taken as it is, the password from its own line."""
+    (path.parent / "word").write_text("geheim\n")
+    path.write_text(
+        'database = "postgresql+psycopg://archive@db.example:5433/archive?sslmode=verify-full"\n'
+        f'database_password_file = "word"\n{GOOD}'
+    )
+    settings = read_settings(path)
+    assert settings.database == "postgresql+psycopg://archive@db.example:5433/archive?sslmode=verify-full"
+    assert read_password(settings) == "geheim"
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql+psycopg://archive:geheim@host/name", "holds a password"),
+        ("postgresql+psycopg://archive@host/name?password=geheim", "holds a password"),
+        ("mysql://archive:geheim@host/name", "allowed is postgresql"),
+        ("geheim", "allowed is postgresql"),
+    ],
+)
+def test_a_password_in_the_settings_is_refused_and_not_said(path: Path, url: str, says: str) -> None:
+    """Settings are read by many and their errors are logged."""
+    path.write_text(f'database = "{url}"\n{GOOD}')
+    with pytest.raises(BadSetting, match=says) as refused:
+        read_settings(path)
+    assert "geheim" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"two\nlines\n", b"\xff\xfe"])
+def test_a_password_file_that_holds_none_is_refused(path: Path, content: bytes) -> None:
+    """An empty password would be tried at the server, again and again."""
+    (path.parent / "word").write_bytes(content)
+    path.write_text(f'database = "postgresql+psycopg://archive@host/name"\ndatabase_password_file = "word"\n{GOOD}')
+    with pytest.raises(BadSetting, match="database_password_file"):
+        read_password(read_settings(path))

@@ -121,9 +121,9 @@ def test_the_tombstone_stands_and_keys_go_before_clips(desk: Desk, monkeypatch: 
     assert seen == [("keys", State.DESTROYING), ("clips", State.DESTROYING)]
 
 
-def test_a_file_written_beside_the_withdrawal_is_removed(desk: Desk, tmp_path: Path) -> None:
+def test_a_file_written_beside_the_withdrawal_is_removed(desk: Desk) -> None:
     """Another worker writes keys while this one destroys: whoever commits after the tombstone cleans up."""
-    second = Desk(tmp_path)
+    second = desk.colleague()
     put = second.keys.put
 
     def late(objects: list[tuple[Place, bytes]]) -> None:

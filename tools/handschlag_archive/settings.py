@@ -53,9 +53,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Trust file with the public keys of the boxes."""
     signing_key: Text = "archive-signing.key"
     """The key that signs receipts; made by `handschlag-archive keys`."""
+    database: Text | None = None
+    """URL of the index: `postgresql+psycopg://user@host/name`; without one, SQLite in the folder `data`."""
+    database_password_file: Text | None = None
+    """File with nothing but the database's password; without one, PGPASSFILE and what else libpq knows."""
     ingest: Ingest = Ingest()
 
 
+_DATABASE: Final = re.compile(
+    r"postgresql\+psycopg://(?:(?P<user>[^:@/?]*)(?P<password>:[^@/]*)?@)?(?P<host>[^@/?]*)/(?P<name>[^/?]+)"
+    r"(?:\?(?P<options>.*))?"
+)
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<key>[^`]*)`")
 _PATH: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
@@ -80,7 +88,40 @@ def read_settings(path: Path) -> Settings:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
         raise BadSetting(f"{path}: {_in_words(str(error), raw)}") from error
+    if settings.database is not None:
+        _check_database(settings.database, path)
     return _with_files(settings, path)
+
+
+def read_password(settings: Settings) -> str | None:
+    """The database's password, where a file is named for it.
+
+    Raises:
+        BadSetting: the file cannot be read, or holds none.
+
+    """
+    if settings.database_password_file is None:
+        return None
+    path = Path(settings.database_password_file)
+    try:
+        password = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise BadSetting(f"database_password_file: {path}: cannot be read as text") from None
+    if not password or "\n" in password:
+        raise BadSetting(f"database_password_file: {path}: allowed is one line, the password")
+    return password
+
+
+def _check_database(url: str, path: Path) -> None:
+    """The error must not say the value: it may hold a password, and errors end up in logs."""
+    found = _DATABASE.fullmatch(url)
+    if found is None:
+        raise BadSetting(f"{path}: database: allowed is postgresql+psycopg://user@host[:port]/name[?option=value]")
+    if found["password"] is not None or "password=" in (found["options"] or ""):
+        raise BadSetting(
+            f"{path}: database: holds a password, which would be read by everyone who reads the settings; "
+            "write it into a file of its own and name that in database_password_file, or use PGPASSFILE"
+        )
 
 
 def _in_words(message: str, raw: dict[str, Any]) -> str:
@@ -131,4 +172,6 @@ def _with_files(settings: Settings, path: Path) -> Settings:
         data=str(folder / settings.data),
         trust=there("trust", settings.trust),
         signing_key=there("signing_key", settings.signing_key),
+        database_password_file=settings.database_password_file
+        and there("database_password_file", settings.database_password_file),
     )

@@ -6,14 +6,16 @@ from handschlag_archive.clerk import Clerk, read_signing_key
 from handschlag_archive.index import Index
 from handschlag_archive.ingest import Ingest
 from handschlag_archive.judge import Judge
-from handschlag_archive.settings import Settings
+from handschlag_archive.settings import Settings, read_password
 from handschlag_archive.stores.folder import FolderStore
 from handschlag_archive.trusted import TrustFile
 
 
 def open_index(settings: Settings) -> Index:
     """The index."""
-    return Index.in_folder(Path(settings.data))
+    if settings.database is None:
+        return Index.in_folder(Path(settings.data))
+    return Index(settings.database, password=read_password(settings))
 
 
 def open_stores(settings: Settings) -> tuple[FolderStore, FolderStore]:

@@ -15,19 +15,22 @@ _table = tables.recordings
 class Recordings(Statements):
     """What can be asked and changed about recordings."""
 
-    def rows(self, wanted: Iterable[Which]) -> Mapping[Which, Row]:
-        """The recordings among `wanted` that the index knows, locked until the transaction ends."""
+    def rows(self, wanted: Iterable[Which], *, shared: bool = False) -> Mapping[Which, Row]:
+        """The recordings among `wanted` that the index knows, locked until the transaction ends.
+
+        `shared` keeps others from changing them, but not from locking them in the same way; whoever asks so must not
+        change them.
+        """
         found: dict[Which, Row] = {}
         by_box: dict[str, list[str]] = {}
         for which in wanted:
             by_box.setdefault(which.box, []).append(which.recording)
         for box, ids in sorted(by_box.items()):
             query = (
-                sql.select(_table)
-                .where(_table.c.box == box, _table.c.recording.in_(ids))
-                .order_by(_table.c.recording)
-                .with_for_update()
+                sql.select(_table).where(_table.c.box == box, _table.c.recording.in_(ids)).order_by(_table.c.recording)
             )
+            if self._locking:
+                query = query.with_for_update(read=shared)
             for row in self._connection.execute(query):
                 found[Which(box, row.recording)] = _row(row)
         return found

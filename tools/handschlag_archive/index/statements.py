@@ -7,10 +7,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 
 class Statements:
-    """Speaks SQL on one connection, in its transaction."""
+    """Speaks SQL on one connection, in its transaction. Without `locking` nothing that is asked for is locked."""
 
-    def __init__(self, connection: sql.Connection) -> None:
+    def __init__(self, connection: sql.Connection, *, locking: bool = True) -> None:
         self._connection = connection
+        self._locking = locking
 
     def _insert(self, table: sql.Table) -> "sqlite.Insert | postgresql.Insert":
         insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
