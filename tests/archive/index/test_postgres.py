@@ -1,4 +1,4 @@
-"""PostgreSQL as an index: many at once, nobody waits crosswise, trouble that passes is told from trouble that does not."""
+"""PostgreSQL as an index: many at once, nobody waits crosswise; trouble that passes, and trouble that does not."""
 
 import threading
 from collections.abc import Iterator
