@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from handschlag_bench import audio, box, latency, office, worlds
 from handschlag_bench.crash import command as crash
 from handschlag_bench.hearing import command as hearing
+from handschlag_bench.uplink import command as uplink
 
 
 class Bench(Protocol):
@@ -30,6 +31,7 @@ BENCHES: Final[dict[str, tuple[Bench, str]]] = {
     "hearing": (hearing, "what the detectors cost and how well they hear"),
     "latency": (latency, "the time budgets, in real time"),
     "office": (office, "a simulated day of calls in the real box, judged by what really happened"),
+    "uplink": (uplink, "how fast recordings reach the archive, and how many boxes it serves"),
     "worlds": (worlds, "random sequences of events before the judge of the core"),
 }
 
