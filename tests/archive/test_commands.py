@@ -128,8 +128,11 @@ def test_an_export_never_mixes_with_what_is_there(
     [
         (("ca", "issue", "box", "--dir", "."), "needs --name"),
         (("ca", "issue", "server", "--name", "x", "--dir", "."), "takes no --name"),
-        (("ca", "issue", "client", "--dir", "."), "allowed are server, archive, box"),
+        (("ca", "issue", "client", "--dir", "."), "allowed are server, box, archive, operator, fleet"),
         (("ca", "issue", "archive", "--dir", "nowhere"), "no authority here"),
+        (("ca", "issue", "fleet", "--name", "x", "--dir", "."), "takes no --name"),
+        (("ca", "revoke", "box-1", "--dir", "nowhere"), "no authority here"),
+        (("ca", "crl", "--dir", "nowhere"), "no authority here"),
         (("broker-config", "--dir", "nowhere"), "make it with: ca init, then ca issue server"),
         (("broker-config", "--dir", ".", "--port", "70000"), "allowed is 1 to 65535"),
         (("ingest", "--config", "nowhere.toml"), "nowhere.toml: cannot be read"),
