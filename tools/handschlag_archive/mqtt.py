@@ -7,8 +7,12 @@ nothing is acknowledged, and the broker stops sending at the receive maximum: th
 Sessions are clean (MQTT 5, 3.1.2.4): after a reconnect, message ids start again, so an acknowledgement belongs to the
 connection its message came by and is never sent on another. What a lost connection took with it is sent again by the
 box, because no receipt named it.
+
+The name of the workers' shared subscription is a secret of theirs: a stranger who joined it would be handed a share of
+what the boxes send, and a broker that refuses to deliver it to him drops it.
 """
 
+import hmac
 import logging
 import secrets
 import ssl
@@ -17,6 +21,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import paho.mqtt.client as paho
@@ -26,12 +31,12 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from handschlag.errors import HandschlagError
-from handschlag_archive.clerk import Answer
+from handschlag.sealing.keys import SigningKey
+from handschlag_archive.clerk import Answer, read_signing_key
 from handschlag_archive.index import IndexBroken
 from handschlag_archive.ingest import Ingest, Message
 from handschlag_archive.settings import Settings
 
-SHARED_SUBSCRIPTION: Final = "$share/archive/handschlag/1/+/up/#"
 _MOST_UNSENT_RECEIPTS: Final = 10_000
 _PAUSE_S: Final = 1.0
 
@@ -53,6 +58,12 @@ class _Arrived:
     connection: int
 
 
+def shared_subscription(key: SigningKey) -> str:
+    """What all workers of the archive with this key subscribe to, and nobody else can know."""
+    group = hmac.digest(key.to_file(), b"handschlag/1 share", "sha256").hex()[:32]
+    return f"$share/{group}/handschlag/1/+/up/#"
+
+
 class Worker:
     """One ingest worker on one broker connection. `run` is to be called once."""
 
@@ -71,6 +82,7 @@ class Worker:
         self._connected = False
         self._refused: str | None = None
         self._network = f"archive-{secrets.token_hex(6)}"
+        self._subscription = shared_subscription(read_signing_key(Path(settings.signing_key)))
         self._client = self._make_client()
 
     def run(self) -> None:
@@ -217,7 +229,7 @@ class Worker:
         with self._changed:
             self._connection += 1
             self._connected = True
-        client.subscribe(SHARED_SUBSCRIPTION, qos=1)
+        client.subscribe(self._subscription, qos=1)
 
     def _on_connect_fail(self, _client: paho.Client, _data: Any) -> None:
         _log.warning("no connection to the broker %s:%d", self._settings.broker.host, self._settings.broker.port)
@@ -235,7 +247,7 @@ class Worker:
     ) -> None:
         if any(reason.is_failure for reason in reasons):
             with self._changed:
-                self._refused = f"the broker refuses the subscription {SHARED_SUBSCRIPTION}: {reasons[0]}"
+                self._refused = f"the broker refuses the shared subscription: {reasons[0]}"
                 self._changed.notify_all()
             return
         self._on_ready()
