@@ -387,6 +387,22 @@ def test_a_box_without_certificate_is_not_let_in(tmp_path: Path) -> None:
         assert not box.inbox.of(Connected)
 
 
+def test_certificate_files_that_are_away_for_a_while_stop_nothing(tmp_path: Path) -> None:
+    """While a certificate is being renewed its file may be missing: told as Disconnected, tried again, connected."""
+    made = make_certificates(tmp_path / "tls", BOX)
+    tls = TlsFiles(made.ca, made.certificate(BOX), made.key(BOX))
+    with running_broker(tmp_path / "broker", certificates=made) as broker:
+        away = tls.certificate.rename(tmp_path / "away.pem")
+        tls.certificate.write_bytes(away.read_bytes())
+        waiting = Box(broker.port, tls=tls)
+        tls.certificate.unlink()
+        with boxed(waiting) as box:
+            box.inbox.until(lambda: bool(box.inbox.of(Disconnected)))
+            assert not box.inbox.of(Connected)
+            away.rename(tls.certificate)
+            box.inbox.until(lambda: bool(box.inbox.of(Connected)))
+
+
 @pytest.mark.parametrize("box", ["", "Box", "a/b", "#", "a" * 33, "bäckerei"])
 def test_bad_box_names_are_refused(box: str) -> None:
     """A name that would be a pattern, a level or a stranger's topic never reaches a topic."""

@@ -132,16 +132,17 @@ class MqttUplink:
         longest = 1.0
         while not self._outbox.closing:
             began = time.monotonic()
-            session = Session(self._link, self._outbox)
+            session: Session | None = None
             try:
+                session = Session(self._link, self._outbox)  # reads the certificate files anew
                 session.run()
             except Exception as error:  # noqa: BLE001 - whatever a broker can provoke in the library ends one session only
                 why = reason(error)
             else:
                 break
             finally:
-                unsent = session.end()
-            if session.accepted or not told:
+                unsent = session.end() if session is not None else []
+            if not told or (session is not None and session.accepted):
                 told = True
                 self._tell(Disconnected(self._link.now(), why))
             for file in unsent:

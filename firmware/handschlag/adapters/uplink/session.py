@@ -19,7 +19,7 @@ from handschlag.adapters.uplink.errors import Ended, reason
 from handschlag.adapters.uplink.link import MAX_PACKET, MAX_PAYLOAD, Link
 from handschlag.adapters.uplink.outbox import File, LedgerLines, Outbox, Reply
 from handschlag.adapters.uplink.receipts import event_of
-from handschlag.adapters.uplink.tls import tls_context
+from handschlag.adapters.uplink.tls import client_id, tls_context
 from handschlag.core.events import Connected, Event, FileSent
 from handschlag.errors import HandschlagError
 from handschlag.owners_word import owner_said
@@ -80,7 +80,7 @@ class Session:
 
     def _make_client(self) -> Client:
         link = self._link
-        client = Client(CallbackAPIVersion.VERSION2, client_id=link.box, protocol=MQTTv5)
+        client = Client(CallbackAPIVersion.VERSION2, client_id=client_id(link.box, link.tls), protocol=MQTTv5)
         client.connect_timeout = 10.0
         client.max_inflight_messages_set(65535)  # our own count is lower; the library shall never queue
         client.will_set(f"homie/5/{link.box}/$state", b"lost", qos=1, retain=True)
