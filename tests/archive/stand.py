@@ -7,6 +7,7 @@ shipped.
 import json
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -56,9 +57,26 @@ class Broker:
         written = write_broker_configuration(
             folder / "broker", authority=self.authority.folder, port=self.port, bind="127.0.0.1"
         )
+        self.configuration = written.configuration
         self._command = [find_mosquitto(), "-c", str(written.configuration)]
         self._log = folder / "mosquitto.log"
         self._process: subprocess.Popen[bytes] | None = None
+
+    def reload(self) -> None:
+        """Tell it to read its files anew."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    def restart(self) -> None:
+        """Stop it kindly and start it again, on the same port."""
+        self.__exit__(None, None, None)
+        self.__enter__()
+
+    def kill(self) -> None:
+        """Take it away without a word."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(timeout=PATIENCE_S)
 
     def __enter__(self) -> Self:
         """Start, and wait until it listens."""
