@@ -11,6 +11,8 @@ from handschlag.sealing.keys import SigningKey
 from handschlag.sealing.receipt import Receipt, read_receipt
 from handschlag.sealing.trust import Trust, TrustedKey
 from handschlag_archive.clerk import Clerk
+from handschlag_archive.destroying import Destroying
+from handschlag_archive.erasures import Erasures
 from handschlag_archive.export import export_recording
 from handschlag_archive.index import Index, Row, State, Transaction, Which
 from handschlag_archive.ingest import Ingest, Message
@@ -152,10 +154,13 @@ class Desk:
         self._let_go = self.index.close
         self.clips = CuttableStore(self.folder / "clips", self.cut)
         self.keys = CuttableStore(self.folder / "keys", self.cut)
+        self.erasures = Erasures(CuttableStore(self.folder / "erasures", self.cut))
+        self.destroying = Destroying(index=self.index, clips=self.clips, keys=self.keys, erasures=self.erasures)
         self.ingest = Ingest(
             index=self.index,
             clips=self.clips,
             keys=self.keys,
+            destroying=self.destroying,
             judge=Judge(self._trust_of),
             clerk=Clerk(ARCHIVE_KEY, epoch=self._epoch or self.index.epoch, copies=1),
             settle_s=SETTLE_S,

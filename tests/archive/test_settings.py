@@ -38,7 +38,11 @@ def test_paths_are_relative_to_the_file(path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('data = "kept"', 'dat = "kept"', r"dat = 'kept': no such setting; allowed here: broker, data, trust"),
+        (
+            'data = "kept"',
+            'dat = "kept"',
+            r"dat = 'kept': no such setting; allowed here: broker, data, erasures, trust",
+        ),
         ("port = 18883", "prot = 18883", r"broker\.prot = 18883: no such setting; allowed here: ca, certificate"),
         ("port = 18883", 'port = "x"', r"broker\.port = 'x': expected `int`, got `str`"),
         ("port = 18883", "port = 65536", r"broker\.port = 65536: expected `int` <= 65535"),

@@ -1,6 +1,6 @@
 """Withdrawals at the archive: whenever they come, keys and clips are gone, and nothing comes back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -107,18 +107,18 @@ def test_one_box_cannot_withdraw_the_other_ones_recording(desk: Desk) -> None:
 
 
 def test_the_tombstone_stands_and_keys_go_before_clips(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The order of destroying: tombstone durable, then keys, then the rest."""
+    """The order of destroying: tombstone durable, then the word in the erasure list, then keys, then the rest."""
     desk.take(*SENT[:-1])
-    seen: list[tuple[str, State | None]] = []
+    seen: list[tuple[str, State | None, int]] = []
     clear = CuttableStore.clear
 
-    def noted(store: CuttableStore, box: str, recording: str) -> None:
-        seen.append((store.root.name, desk.state()))
-        clear(store, box, recording)
+    def noted(store: CuttableStore, box: str, recording: str) -> Sequence[Place]:
+        seen.append((store.root.name, desk.state(), len(list(desk.erasures.entries()))))
+        return clear(store, box, recording)
 
     monkeypatch.setattr(CuttableStore, "clear", noted)
     desk.take(_revoke())
-    assert seen == [("keys", State.DESTROYING), ("clips", State.DESTROYING)]
+    assert seen == [("keys", State.DESTROYING, 1), ("clips", State.DESTROYING, 1)]
 
 
 def test_a_file_written_beside_the_withdrawal_is_removed(desk: Desk) -> None:

@@ -18,6 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -25,8 +26,10 @@ from handschlag.sealing.encoding import MAX_FILE_BYTES, RecordingId, check
 from handschlag.sealing.errors import BadFile
 from handschlag.sealing.manifest import KEYS, MANIFEST, RECEIPT, REVOKE, is_name, rewrap_counter
 from handschlag_archive.clerk import Answer, Clerk
-from handschlag_archive.index import Head, Index, Line, Row, State, Transaction, Which
+from handschlag_archive.destroying import Destroying
+from handschlag_archive.index import Head, Index, Line, Row, State, Tomb, Transaction, Which, Why
 from handschlag_archive.judge import FIRST_SEQ, GENESIS, Judge, Judged, Refusal
+from handschlag_archive.periods import written
 from handschlag_archive.stores.port import LostBytes, Place, Store
 
 _TOPIC: Final = re.compile(r"handschlag/1/(?P<box>[a-z0-9-]{1,32})/up/(?P<what>[^/]+)/(?P<name>[^/]+)")
@@ -64,33 +67,39 @@ class Ingest:
     """Takes groups of messages in and gives the receipts that may go out once the group is durable."""
 
     def __init__(
-        self, *, index: Index, clips: Store, keys: Store, judge: Judge, clerk: Clerk, settle_s: float = 5.0
+        self,
+        *,
+        index: Index,
+        clips: Store,
+        keys: Store,
+        destroying: Destroying,
+        judge: Judge,
+        clerk: Clerk,
+        settle_s: float = 5.0,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._index = index
         self._clips = clips
         self._keys = keys
+        self._destroying = destroying
         self._judge = judge
         self._clerk = clerk
         self._settle_s = settle_s
         self._waiting: dict[Which, _Waiting] = {}
+        self._unfinished: dict[Which, float] = {}
         self._judged: dict[Place, Judged] = {}
         self._listed: dict[Place, frozenset[Place]] = {}
 
     @property
     def next_due(self) -> float | None:
         """When `due` has something to look at."""
-        return min((waiting.due for waiting in self._waiting.values()), default=None)
+        return min((*(waiting.due for waiting in self._waiting.values()), *self._unfinished.values()), default=None)
 
     def recover(self) -> None:
-        """Finish what a cut left half done: withdrawals, and bytes that came in beside one."""
-        with self._index.transaction() as transaction:
-            withdrawn = transaction.in_state(State.DESTROYING, State.DESTROYED)
-        for row in withdrawn:
-            if row.state is State.DESTROYED:
-                self._clear(row.which)  # bytes that were being written while it was destroyed
-            else:
-                self._destroy(row.which)
+        """Finish what a cut left half done: destroying, and bytes that came in beside it."""
+        for tomb in self._destroying.unfinished():
+            self._destroy(tomb, 0.0)
+        self._destroying.settle(datetime.now(UTC))
 
     def resume(self, now: float) -> Sequence[Answer]:
         """Say where every open recording stands; for after a start or a new connection."""
@@ -114,15 +123,15 @@ class Ingest:
                 case (str(box), str(first)):
                     ledgers.setdefault(box, []).append((first, message.payload))
         revokes = [file for file in files if file.name == REVOKE]
-        answers = [self._revoke(file) for file in revokes]
+        answers = [answer for file in revokes for answer in self._revoke(file, now)]
         answers += self._files([file for file in files if file.name != REVOKE], now)
         for box, batches in ledgers.items():
             answers += self._ledger(box, batches)
         return answers
 
     def due(self, now: float) -> Sequence[Answer]:
-        """`incomplete` for the manifests for which nothing new came in time."""
-        answers: list[Answer] = []
+        """`incomplete` for the manifests for which nothing new came in time; `destroyed` for what took longer."""
+        answers = self._finish(now)
         for which in [which for which, waiting in self._waiting.items() if waiting.due <= now]:
             waiting = self._waiting.pop(which)
             with self._index.transaction() as transaction:
@@ -205,8 +214,8 @@ class Ingest:
     def _answers(self, which: Which, row: Row, manifests: Sequence[Place], now: float) -> list[Answer]:
         match row.state:
             case State.DESTROYING | State.DESTROYED:
-                self._count("after withdrawal")
-                return [self._clerk.destroyed(which)]
+                self._count("after its end")
+                return self._after_its_end(row, now)
             case State.OPEN:
                 return [self._progress_or_stored(which, now)]
             case State.STORED:
@@ -234,7 +243,7 @@ class Ingest:
         manifests = self._manifests(which, have)
         for judged in manifests:
             try:
-                answer = self._complete(which, judged, have)
+                answer = self._complete(which, judged, have, now)
             except Refusal as refusal:
                 answer = self._refused(which, judged.place, refusal)
             if answer is not None:
@@ -247,7 +256,7 @@ class Ingest:
                 self._waiting[which] = _Waiting(now + self._settle_s, len(have))
         return self._clerk.progress(which, {place.name for place in have})
 
-    def _complete(self, which: Which, judged: Judged, have: frozenset[Place]) -> Answer | None:
+    def _complete(self, which: Which, judged: Judged, have: frozenset[Place], now: float) -> Answer | None:
         """Check the whole recording as anyone could, from the stores' bytes; None while something is missing.
 
         Raises:
@@ -269,10 +278,9 @@ class Ingest:
             if here:
                 transaction.stored(which, receipt)
                 transaction.remove_files(transaction.files(which) - wanted)
-        if not here:
-            return (
-                self._clerk.destroyed(which) if row is None or row.state.withdrawn else self._again(row, judged.place)
-            )
+        if row is not None and not here:
+            again = self._after_its_end(row, now) if row.state.withdrawn else [self._again(row, judged.place)]
+            return next(iter(again), None) or self._progress(which)
         lying = {place for store in (self._clips, self._keys) for place in store.places(which.box, which.recording)}
         self._remove(lying - wanted)
         self._forget(judged)
@@ -348,7 +356,7 @@ class Ingest:
 
     # Withdrawals.
 
-    def _revoke(self, file: _File) -> Answer:
+    def _revoke(self, file: _File, now: float) -> list[Answer]:
         which = file.which
         with self._index.transaction() as transaction:
             row = transaction.row(which)
@@ -356,28 +364,48 @@ class Ingest:
             try:
                 self._judge.revoke(which, file.payload)
             except Refusal as refusal:
-                return self._refused(which, None, refusal)
+                return [self._refused(which, None, refusal)]
             with self._index.transaction() as transaction:
                 row = transaction.row(which)
                 stored = row is not None and row.state is State.STORED
-                if not stored:
-                    transaction.entomb(which, file.payload)
+                if not stored and (row is None or not row.state.withdrawn):
+                    transaction.entomb(which, file.payload, why=Why.WITHDRAWN, at=written(datetime.now(UTC)))
             if stored:
-                return self._refused(which, None, Refusal("the recording is stored; only its owner can erase it"))
-        self._destroy(which)
-        return self._clerk.destroyed(which)
-
-    def _destroy(self, which: Which) -> None:
-        """Keys first: with them gone, what is left of the clips is unreadable. Safe to repeat."""
-        self._clear(which)
+                return [self._refused(which, None, Refusal("the recording is stored; only its owner can erase it"))]
         with self._index.transaction() as transaction:
-            transaction.destroyed(which)
-        self._waiting.pop(which, None)
-        _log.info("destroyed %s of %s", which.recording, which.box)
+            tomb = transaction.tomb(which)
+        return self._destroy(tomb, now) if tomb is not None else []
 
-    def _clear(self, which: Which) -> None:
-        for store in (self._keys, self._clips):
-            store.clear(which.box, which.recording)
+    def _destroy(self, tomb: Tomb, now: float) -> list[Answer]:
+        """`destroyed`, once it is; a store that cannot do it now holds nobody else up: it is tried again."""
+        which = tomb.which
+        self._waiting.pop(which, None)
+        if tomb.state is State.DESTROYING:
+            try:
+                self._destroying.finish([tomb])
+            except OSError as error:
+                self.counts["destroying waits"] += 1
+                _log.error("%s of %s is not destroyed yet: %s", which.recording, which.box, error)
+                self._unfinished[which] = now + self._settle_s
+                return []
+        self._unfinished.pop(which, None)
+        return [self._clerk.destroyed(which)]
+
+    def _after_its_end(self, row: Row, now: float) -> list[Answer]:
+        """`destroyed`, if it is; otherwise whoever destroys it says so, or this worker, if that one has died."""
+        if row.state is State.DESTROYED:
+            return [self._clerk.destroyed(row.which)]
+        self._unfinished.setdefault(row.which, now + self._settle_s)
+        return []
+
+    def _finish(self, now: float) -> list[Answer]:
+        answers: list[Answer] = []
+        for which in [which for which, due in self._unfinished.items() if due <= now]:
+            with self._index.transaction() as transaction:
+                tomb = transaction.tomb(which)
+            if tomb is not None:
+                answers += self._destroy(tomb, now)
+        return answers
 
     # Ledgers.
 

@@ -49,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: Broker
     data: Text = "data"
     """Folder of what is kept: clips, keys and the index, each in a place of its own."""
+    erasures: Text = "erasures"
+    """Folder of the erasure list: in no backup, so that no restore takes it back with the rest."""
     trust: Text = "trust.json"
     """Trust file with the public keys of the boxes."""
     signing_key: Text = "archive-signing.key"
@@ -170,6 +172,7 @@ def _with_files(settings: Settings, path: Path) -> Settings:
         settings,
         broker=broker,
         data=str(folder / settings.data),
+        erasures=str(folder / settings.erasures),
         trust=there("trust", settings.trust),
         signing_key=there("signing_key", settings.signing_key),
         database_password_file=settings.database_password_file

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from handschlag_archive.clerk import Clerk, read_signing_key
+from handschlag_archive.destroying import Destroying
+from handschlag_archive.erasures import Erasures
 from handschlag_archive.index import Index
 from handschlag_archive.ingest import Ingest
 from handschlag_archive.judge import Judge
@@ -24,6 +26,11 @@ def open_stores(settings: Settings) -> tuple[FolderStore, FolderStore]:
     return FolderStore(data / "clips"), FolderStore(data / "keys")
 
 
+def open_erasures(settings: Settings) -> Erasures:
+    """The erasure list, in a place of its own."""
+    return Erasures(FolderStore(Path(settings.erasures)))
+
+
 def open_ingest(settings: Settings) -> tuple[Index, Ingest]:
     """The index, and what takes messages in; torn writes of an earlier run are gone."""
     judge = Judge(TrustFile(Path(settings.trust)))
@@ -33,6 +40,13 @@ def open_ingest(settings: Settings) -> tuple[Index, Ingest]:
     for store in (clips, secrets):
         store.sweep(older_s=3600)  # spares what another worker is writing
     clerk = Clerk(signing_key, epoch=index.epoch, copies=1)
+    destroying = Destroying(index=index, clips=clips, keys=secrets, erasures=open_erasures(settings))
     return index, Ingest(
-        index=index, clips=clips, keys=secrets, judge=judge, clerk=clerk, settle_s=settings.ingest.settle_s
+        index=index,
+        clips=clips,
+        keys=secrets,
+        destroying=destroying,
+        judge=judge,
+        clerk=clerk,
+        settle_s=settings.ingest.settle_s,
     )

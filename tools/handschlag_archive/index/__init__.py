@@ -22,7 +22,9 @@ from handschlag_archive.index.values import (
     State,
     StoredReceipt,
     Summary,
+    Tomb,
     Which,
+    Why,
 )
 
 __all__ = [
@@ -37,6 +39,8 @@ __all__ = [
     "State",
     "StoredReceipt",
     "Summary",
+    "Tomb",
     "Transaction",
     "Which",
+    "Why",
 ]

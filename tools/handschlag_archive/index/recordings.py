@@ -32,7 +32,7 @@ class Recordings(Statements):
             if self._locking:
                 query = query.with_for_update(read=shared)
             for row in self._connection.execute(query):
-                found[Which(box, row.recording)] = _row(row)
+                found[Which(box, row.recording)] = row_of(row)
         return found
 
     def row(self, which: Which) -> Row | None:
@@ -42,30 +42,17 @@ class Recordings(Statements):
     def named(self, recording: str) -> Sequence[Row]:
         """The recordings with this id, of whichever box."""
         query = sql.select(_table).where(_table.c.recording == recording).order_by(_table.c.box)
-        return [_row(row) for row in self._connection.execute(query)]
+        return [row_of(row) for row in self._connection.execute(query)]
 
     def in_state(self, *states: State) -> Sequence[Row]:
         """Every recording in one of these states."""
         query = sql.select(_table).where(_table.c.state.in_([state.value for state in states]))
-        return [_row(row) for row in self._connection.execute(query)]
+        return [row_of(row) for row in self._connection.execute(query)]
 
     def open(self, recordings: Iterable[Which]) -> None:
         """Note recordings of which something came; those known stay as they are."""
         values = [{"box": w.box, "recording": w.recording, "state": State.OPEN.value} for w in recordings]
         self._insert_new(_table, values)
-
-    def entomb(self, which: Which, revoke: bytes) -> None:
-        """Put up the tombstone: from here on nothing of this recording is kept."""
-        self.open([which])
-        self._change(which, state=State.DESTROYING.value, revoke=revoke)
-
-    def destroyed(self, which: Which) -> None:
-        """Note that all bytes are gone; forget what they were."""
-        files = tables.files
-        self._connection.execute(
-            sql.delete(files).where(files.c.box == which.box, files.c.recording == which.recording)
-        )
-        self._change(which, state=State.DESTROYED.value)
 
     def stored(self, which: Which, receipt: StoredReceipt) -> None:
         """Note that the recording is complete and durable, together with the receipt that says so."""
@@ -102,7 +89,7 @@ class Recordings(Statements):
             .order_by(_table.c.box, _table.c.recording)
         )
         for row in self._connection.execute(query):
-            yield Summary(_row(row), files=row[-2], size=int(row[-1]))
+            yield Summary(row_of(row), files=row[-2], size=int(row[-1]))
 
     def _change(self, which: Which, **values: Any) -> None:
         self._connection.execute(
@@ -110,7 +97,8 @@ class Recordings(Statements):
         )
 
 
-def _row(row: sql.Row[Any]) -> Row:
+def row_of(row: sql.Row[Any]) -> Row:
+    """A row of the table."""
     return Row(
         which=Which(row.box, row.recording),
         state=State(row.state),

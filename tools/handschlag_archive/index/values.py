@@ -14,14 +14,27 @@ class State(StrEnum):
     STORED = "stored"
     """Complete, verified, durable, receipted."""
     DESTROYING = "destroying"
-    """Withdrawn: the tombstone stands, not everything is gone yet."""
+    """Over: the tombstone stands, not everything is gone yet."""
     DESTROYED = "destroyed"
-    """Withdrawn, and all bytes are gone."""
+    """Over, and its keys are gone; of its clips only what a lock still keeps is left."""
 
     @property
     def withdrawn(self) -> bool:
         """Whether the tombstone stands."""
         return self in {State.DESTROYING, State.DESTROYED}
+
+
+class Why(StrEnum):
+    """Why a tombstone stands."""
+
+    WITHDRAWN = "withdrawn"
+    """By the box's word, before it was stored."""
+    REVOKED = "revoked"
+    """The consent was withdrawn, by the owner's word."""
+    ERASED = "erased"
+    """By the owner's word."""
+    EXPIRED = "expired"
+    """Its time was over."""
 
 
 class BadIndex(HandschlagError, ValueError):
@@ -73,6 +86,18 @@ class Row:
     kept_for: str | None = None
     held: bool = False
     checked_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Tomb:
+    """A tombstone: on whose word it stands (`proof`, a JWS), and since when. Of the oldest ones `at` is not known."""
+
+    which: Which
+    state: State
+    why: Why
+    proof: bytes
+    at: str | None = None
+    manifest_sha256: str | None = None
 
 
 @dataclass(frozen=True)
