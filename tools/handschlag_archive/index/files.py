@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 
 import sqlalchemy as sql
 
+from handschlag.sealing.manifest import MANIFEST
 from handschlag_archive.index import tables
 from handschlag_archive.index.statements import Statements
 from handschlag_archive.index.values import Which
@@ -64,20 +65,32 @@ class Files(Statements):
 
     def known(self, places: Collection[Place]) -> frozenset[Place]:
         """Those of `places` that are files known here."""
-        names: dict[Which, set[str]] = {}
-        for place in places:
-            names.setdefault(Which(place.box, place.recording), set()).add(place.name)
-        found: set[Place] = set()
-        for which, wanted in names.items():
-            rows = self._connection.execute(
-                sql.select(_table.c.name, _table.c.sha256).where(
-                    _table.c.box == which.box, _table.c.recording == which.recording, _table.c.name.in_(wanted)
-                )
-            )
-            found.update(Place(which.box, which.recording, row.name, row.sha256) for row in rows)
-        return frozenset(found.intersection(places))
+        rows = [(place.box, place.recording, place.name, place.sha256) for place in places]
+        listed, parameters = self._listed(_KEY, rows)
+        same = sql.and_(*(column == listed.c[column.name] for column in _KEY))
+        query = sql.select(*_KEY).select_from(_table.join(listed, same))
+        return frozenset(Place(*row) for row in self._connection.execute(query, parameters))
+
+    def names(self, wanted: Iterable[Which]) -> dict[Which, set[str]]:
+        """The names under which something is here, for each of these recordings."""
+        found: dict[Which, set[str]] = {which: set() for which in wanted}
+        source, parameters = self._of(_table, found)
+        query = sql.select(_table.c.box, _table.c.recording, _table.c.name).select_from(source)
+        for row in self._connection.execute(query, parameters):
+            found[Which(row.box, row.recording)].add(row.name)
+        return found
+
+    def manifests(self, wanted: Iterable[Which]) -> dict[Which, list[Place]]:
+        """The manifests of these recordings, by hash; of those that have any."""
+        source, parameters = self._of(_table, wanted)
+        query = sql.select(*_KEY).select_from(source).where(_table.c.name == MANIFEST).order_by(*_KEY)
+        found: dict[Which, list[Place]] = {}
+        for row in self._connection.execute(query, parameters):
+            found.setdefault(Which(row.box, row.recording), []).append(Place(*row))
+        return found
 
 
+_KEY = (_table.c.box, _table.c.recording, _table.c.name, _table.c.sha256)
 _IS_IT = sql.and_(
     _table.c.box == sql.bindparam("of_box"),
     _table.c.recording == sql.bindparam("of_recording"),

@@ -21,19 +21,11 @@ class Recordings(Statements):
         `shared` keeps others from changing them, but not from locking them in the same way; whoever asks so must not
         change them.
         """
-        found: dict[Which, Row] = {}
-        by_box: dict[str, list[str]] = {}
-        for which in wanted:
-            by_box.setdefault(which.box, []).append(which.recording)
-        for box, ids in sorted(by_box.items()):
-            query = (
-                sql.select(_table).where(_table.c.box == box, _table.c.recording.in_(ids)).order_by(_table.c.recording)
-            )
-            if self._locking:
-                query = query.with_for_update(read=shared)
-            for row in self._connection.execute(query):
-                found[Which(box, row.recording)] = row_of(row)
-        return found
+        source, parameters = self._of(_table, wanted)
+        query = sql.select(_table).select_from(source).order_by(_table.c.box, _table.c.recording)
+        if self._locking:
+            query = query.with_for_update(read=shared, of=_table)
+        return {Which(row.box, row.recording): row_of(row) for row in self._connection.execute(query, parameters)}
 
     def row(self, which: Which) -> Row | None:
         """What is known of one recording, locked until the transaction ends."""
