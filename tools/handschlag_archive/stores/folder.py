@@ -82,7 +82,7 @@ class FolderStore:
     def remove(self, places: Iterable[Place]) -> Sequence[Place]:
         """Remove these objects; durable on return."""
         self._unlink(self._path(place) for place in places)
-        return ()
+        return []
 
     def places(self, box: str, recording: str) -> Sequence[Place]:
         """Every object of one recording; what a torn write left behind is not one."""
@@ -92,7 +92,7 @@ class FolderStore:
         """Remove everything of one recording, torn writes included; durable on return."""
         folder = self.root / box / recording
         self._unlink([str(folder / name) for name in _names(folder)])
-        return ()
+        return []
 
     def inventory(self) -> Iterator[Kept]:
         """Every object, recording by recording."""
@@ -129,7 +129,7 @@ class FolderStore:
         root = str(self.root)
         folder = f"{root}/{place.box}/{place.recording}"
         if folder in made:
-            return ()
+            return []
         box = f"{root}/{place.box}"
         if not os.path.isdir(folder):  # noqa: PTH112 - the port speaks in plain paths
             self._files.mkdir(box)

@@ -21,6 +21,18 @@ class LostBytes(HandschlagError, OSError):
     """The store no longer has an object, or its bytes have changed."""
 
 
+class StoreDown(HandschlagError, OSError):
+    """A store cannot do what it was asked at the moment. `code` as the service says it; "" when it said nothing."""
+
+    def __init__(self, text: str, *, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Unreached(StoreDown):
+    """Something was removed where it could be, but not everywhere; to be repeated until no error comes."""
+
+
 @dataclass(frozen=True, order=True)
 class Place:
     """Where one object lies. `sha256` in lower-case hex."""
