@@ -120,8 +120,8 @@ class Copies:
                 errors[number] = error
         for number in given:
             self._came_back(number)
-        for number, error in errors.items():
-            self._failed(number, error)
+        for number, why in errors.items():
+            self._failed(number, why)
         return given, errors
 
     def _is_left_out(self, number: int) -> bool:
