@@ -9,8 +9,9 @@ from typing import Final
 from handschlag.errors import HandschlagError
 from handschlag.sealing import receipt
 from handschlag.sealing.keys import SigningKey
-from handschlag_archive.index import StoredReceipt, Which
+from handschlag_archive.index import Row, StoredReceipt, Which
 from handschlag_archive.judge import Judged
+from handschlag_archive.periods import end_of, written
 
 WHY_AT_MOST: Final = 500
 
@@ -73,11 +74,17 @@ class Clerk:
 
     def stored(self, which: Which, judged: Judged) -> StoredReceipt:
         """The receipt that lets the box forget, to be committed before it goes out."""
-        return self.still_stored(which, judged.place.sha256, judged.manifest.retain_until)
+        manifest, at = judged.manifest, _now()
+        until = end_of(manifest.retention_class, said=manifest.retain_until, stored_at=at)
+        return self._stored(which, judged.place.sha256, at, kept_for=manifest.retention_class, retain_until=until)
 
-    def still_stored(self, which: Which, manifest_sha256: str, retain_until: str | None) -> StoredReceipt:
+    def still_stored(self, row: Row, manifest_sha256: str) -> StoredReceipt:
         """The same receipt in this archive's epoch, for what was stored in an earlier one."""
-        at = _now()
+        return self._stored(row.which, manifest_sha256, _now(), kept_for=row.kept_for, retain_until=row.retain_until)
+
+    def _stored(
+        self, which: Which, manifest_sha256: str, at: str, *, kept_for: str | None, retain_until: str | None
+    ) -> StoredReceipt:
         said = receipt.Stored(
             box=which.box,
             recording=which.recording,
@@ -87,7 +94,8 @@ class Clerk:
             copies=self._copies,
             retain_until=retain_until,
         )
-        return StoredReceipt(manifest_sha256, at, self.epoch, retain_until, receipt.sign_receipt(said, self._key))
+        text = receipt.sign_receipt(said, self._key)
+        return StoredReceipt(manifest_sha256, at, self.epoch, retain_until, text, kept_for)
 
     def repeat(self, which: Which, text: bytes) -> Answer:
         """A receipt that was written before."""
@@ -127,4 +135,4 @@ def _topic(box: str) -> str:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return written(datetime.now(UTC))

@@ -219,20 +219,29 @@ class Ingest:
             case State.OPEN:
                 return [self._progress_or_stored(which, now)]
             case State.STORED:
-                return [self._again(row, place) for place in manifests] or [self._progress(which)]
+                return [self._again(row, place, now) for place in manifests] or [self._progress(which)]
 
-    def _again(self, row: Row, manifest: Place) -> Answer:
+    def _again(self, row: Row, manifest: Place, now: float) -> Answer:
         if row.manifest_sha256 != manifest.sha256 or row.receipt is None:
             return self._refused(row.which, manifest, Refusal("another manifest of this recording is stored"))
         if row.epoch != self._clerk.epoch:
-            return self._renew(row.which, manifest, row.retain_until)
+            return self._renew(row, manifest, now)
         return self._clerk.repeat(row.which, row.receipt)
 
-    def _renew(self, which: Which, manifest: Place, retain_until: str | None) -> Answer:
-        receipt = self._clerk.still_stored(which, manifest.sha256, retain_until)
+    def _renew(self, row: Row, manifest: Place, now: float) -> Answer:
+        """The receipt of an earlier epoch anew; but a restored archive may know more than it has."""
+        which = row.which
+        if self._forget_lost(self._have(which)):
+            with self._index.transaction() as transaction:
+                transaction.reopen(which)
+            return self._progress_or_stored(which, now)
+        receipt = self._clerk.still_stored(row, manifest.sha256)
         with self._index.transaction() as transaction:
-            transaction.stored(which, receipt)
-        return self._clerk.repeat(which, receipt.text)
+            still = transaction.row(which)
+            here = still is not None and still.state is State.STORED
+            if here:
+                transaction.stored(which, receipt)
+        return self._clerk.repeat(which, receipt.text) if here else self._progress(which)
 
     def _progress(self, which: Which) -> Answer:
         return self._clerk.progress(which, {place.name for place in self._have(which)})
@@ -279,7 +288,7 @@ class Ingest:
                 transaction.stored(which, receipt)
                 transaction.remove_files(transaction.files(which) - wanted)
         if row is not None and not here:
-            again = self._after_its_end(row, now) if row.state.withdrawn else [self._again(row, judged.place)]
+            again = self._after_its_end(row, now) if row.state.withdrawn else [self._again(row, judged.place, now)]
             return next(iter(again), None) or self._progress(which)
         lying = {place for store in (self._clips, self._keys) for place in store.places(which.box, which.recording)}
         self._remove(lying - wanted)
@@ -287,8 +296,8 @@ class Ingest:
         _log.info("stored %s of %s", which.recording, which.box)
         return self._clerk.repeat(which, receipt.text)
 
-    def _forget_lost(self, wanted: Collection[Place]) -> None:
-        """Take what the stores have lost out of the index, so that the box is asked for it."""
+    def _forget_lost(self, wanted: Collection[Place]) -> bool:
+        """Take what the stores have lost out of the index, so that the box is asked for it; whether there is any."""
         lost = []
         for place in wanted:
             try:
@@ -297,8 +306,10 @@ class Ingest:
                 _log.error("lost: %s", error)
                 lost.append(place)
         self.counts["lost bytes"] += len(lost)
-        with self._index.transaction() as transaction:
-            transaction.remove_files(lost)
+        if lost:
+            with self._index.transaction() as transaction:
+                transaction.remove_files(lost)
+        return bool(lost)
 
     def _manifests(self, which: Which, have: frozenset[Place]) -> Sequence[Judged]:
         """Every manifest of the box for this recording.

@@ -59,6 +59,18 @@ class Recordings(Statements):
             kept_for=receipt.kept_for,
         )
 
+    def reopen(self, which: Which) -> None:
+        """Take a stored recording, of which something is lost, in again; its receipt counts no more."""
+        self._connection.execute(
+            sql.update(_table)
+            .where(
+                _table.c.box == which.box,
+                _table.c.recording == which.recording,
+                _table.c.state == State.STORED.value,
+            )
+            .values(state=State.OPEN.value, receipt=None)
+        )
+
     def keep(self, which: Which, *, kept_for: str | None, retain_until: str | None) -> None:
         """Note how long a recording is kept: its class, and the day where there is one."""
         self._change(which, kept_for=kept_for, retain_until=retain_until)
