@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from handschlag.core import effects as do
 from handschlag.core import events as ev
 from handschlag.core.delivery import (
+    ACTIVE_AT_MOST,
     BACK_OFF_S,
     IN_FLIGHT,
     MANIFEST,
@@ -365,14 +366,14 @@ def test_a_listing_that_fails_is_tried_again() -> None:
     assert do.ListFiles(R) in out
 
 
-def test_at_most_three_at_a_time_oldest_first() -> None:
+def test_only_so_many_at_a_time_oldest_first() -> None:
     """The backlog goes by age, and one that is closing holds no place."""
     bench = Bench()
     bench.feed(ev.Disconnected(0.0, ""))
-    for recording in ("e", "c", "a", "d", "b"):
+    for recording in reversed("abcdefghij"):
         bench.queue(recording)
     out = bench.feed(ev.Connected(1.0))
-    assert [x.recording for x in out if isinstance(x, do.ListFiles)] == ["a", "b", "c"]
+    assert [x.recording for x in out if isinstance(x, do.ListFiles)] == list("abcdefghij"[:ACTIVE_AT_MOST])
 
 
 def test_an_old_backlog_warns_although_it_is_tried_often() -> None:

@@ -31,6 +31,8 @@ def fill(d: Draft) -> None:
             d.do(Send(recording, REVOKE))
     _take_from_queue(d)
     for recording in sorted(d.state.active):
+        if flying >= IN_FLIGHT:
+            break
         flying += _send_some(d, recording, IN_FLIGHT - flying)
     fill_ledger(d)
     _wake(d)
@@ -41,14 +43,14 @@ def _send_some(d: Draft, recording: str, room: int) -> int:
     if active.stage not in {Stage.LIVE, Stage.SENDING} or active.hold_until > d.at:
         return 0
     room = min(room, WITHOUT_PROGRESS - len(active.unanswered) - len(active.in_flight))
-    chosen = list(active.to_send[: max(0, room)])
-    if MANIFEST in chosen and (len(chosen) > 1 or active.in_flight):
-        chosen.remove(MANIFEST)  # it says "now judge": everything else must have been taken before
+    chosen = active.to_send[: max(0, room)]
+    if chosen[-1:] == (MANIFEST,) and (len(chosen) > 1 or active.in_flight):
+        chosen = chosen[:-1]  # it comes last and says "now judge": everything else must have been taken before
     if not chosen:
         return 0
     d.do(*(Send(recording, name) for name in chosen))
-    rest = tuple(name for name in active.to_send if name not in set(chosen))
-    d.put_active(recording, replace(active, to_send=rest, in_flight=active.in_flight | set(chosen)))
+    rest = active.to_send[len(chosen) :]
+    d.put_active(recording, replace(active, to_send=rest, in_flight=active.in_flight.union(chosen)))
     return len(chosen)
 
 

@@ -12,7 +12,7 @@ from handschlag.core.shelf import Dues, Shelf
 
 IN_FLIGHT = 8
 WITHOUT_PROGRESS = 256
-ACTIVE_AT_MOST = 3
+ACTIVE_AT_MOST = 8  # while some wait for their receipt others are sent: with 3 the archive's groups stay small
 RECEIPT_TIMEOUT_S = 12.0
 BACK_OFF_S = (2.0, 900.0)
 REFUSALS_AT_MOST = 5
