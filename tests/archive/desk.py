@@ -69,31 +69,42 @@ class Cut:
 
 
 class CuttableStore(FolderStore):
-    """A folder store whose power can be cut between any two files."""
+    """A folder store whose power can be cut between any two files, that can be away, and that has a lock."""
 
     def __init__(self, root: Path, cut: Cut) -> None:
         super().__init__(root, files=RealFiles(syncing=1))
+        self.away = False
+        self.locked: Callable[[Place], bool] = lambda _place: False
         self._cut = cut
 
     def put(self, objects: Sequence[tuple[Place, bytes]]) -> int:
         """Keep the objects one by one."""
         for one in objects:
-            self._cut.step()
+            self._step()
             super().put([one])
         return 1
 
     def remove(self, places: Iterable[Place]) -> Sequence[Place]:
-        """Remove the objects one by one."""
+        """Remove the objects one by one; what is locked stays."""
+        left = []
         for place in places:
-            self._cut.step()
-            super().remove([place])
-        return ()
+            self._step()
+            if self.locked(place):
+                left.append(place)
+            else:
+                super().remove([place])
+        return left
 
     def clear(self, box: str, recording: str) -> Sequence[Place]:
-        """Remove everything, object by object."""
-        self.remove(self.places(box, recording))
+        """Remove everything, object by object; what is locked stays."""
+        left = self.remove(self.places(box, recording))
+        self._step()
+        return left or super().clear(box, recording)
+
+    def _step(self) -> None:
+        if self.away:
+            raise OSError(f"{self.root.name}: away")
         self._cut.step()
-        return super().clear(box, recording)
 
 
 class CuttableIndex(Index):

@@ -43,6 +43,13 @@ class Ingest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The most messages that the broker may send ahead of our acknowledgements."""
 
 
+class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When recordings expire."""
+
+    clock_jump_days: Annotated[int, msgspec.Meta(ge=1, le=400)] = 14
+    """A clock that has leapt ahead by more days since it last showed anything lets nothing expire by itself."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of the archive."""
 
@@ -60,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database_password_file: Text | None = None
     """File with nothing but the database's password; without one, PGPASSFILE and what else libpq knows."""
     ingest: Ingest = Ingest()
+    retention: Retention = Retention()
 
 
 _DATABASE: Final = re.compile(
@@ -149,7 +157,12 @@ def _value(raw: Any, section: str) -> Any:
 
 
 def _allowed(section: str) -> str:
-    sections: dict[str, type[msgspec.Struct]] = {"": Settings, "broker": Broker, "ingest": Ingest}
+    sections: dict[str, type[msgspec.Struct]] = {
+        "": Settings,
+        "broker": Broker,
+        "ingest": Ingest,
+        "retention": Retention,
+    }
     return ", ".join(field.encode_name for field in msgspec.structs.fields(sections[section]))
 
 

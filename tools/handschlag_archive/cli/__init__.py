@@ -10,6 +10,7 @@ import typer
 
 from handschlag.errors import HandschlagError
 from handschlag_archive.cli.certificates import broker_config, ca, keys
+from handschlag_archive.cli.keeping import retention
 from handschlag_archive.cli.looking import export, list_recordings
 from handschlag_archive.cli.running import ingest
 
@@ -26,6 +27,7 @@ app.command("broker-config")(broker_config)
 app.command("ingest")(ingest)
 app.command("list")(list_recordings)
 app.command("export")(export)
+app.command("retention")(retention)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Chooses the parts: what the settings name, opened. Here, and only here, index and stores are chosen."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from handschlag_archive.clerk import Clerk, read_signing_key
@@ -8,6 +9,7 @@ from handschlag_archive.erasures import Erasures
 from handschlag_archive.index import Index
 from handschlag_archive.ingest import Ingest
 from handschlag_archive.judge import Judge
+from handschlag_archive.retention import Retention
 from handschlag_archive.settings import Settings, read_password
 from handschlag_archive.stores.folder import FolderStore
 from handschlag_archive.trusted import TrustFile
@@ -31,6 +33,22 @@ def open_erasures(settings: Settings) -> Erasures:
     return Erasures(FolderStore(Path(settings.erasures)))
 
 
+def open_destroying(settings: Settings, index: Index) -> Destroying:
+    """What destroys."""
+    clips, secrets = open_stores(settings)
+    return Destroying(index=index, clips=clips, keys=secrets, erasures=open_erasures(settings))
+
+
+def open_retention(settings: Settings, index: Index) -> Retention:
+    """What looks at what is over."""
+    return Retention(
+        index=index,
+        destroying=open_destroying(settings, index),
+        key=read_signing_key(Path(settings.signing_key)),
+        largest_jump=timedelta(days=settings.retention.clock_jump_days),
+    )
+
+
 def open_ingest(settings: Settings) -> tuple[Index, Ingest]:
     """The index, and what takes messages in; torn writes of an earlier run are gone."""
     judge = Judge(TrustFile(Path(settings.trust)))
@@ -40,12 +58,11 @@ def open_ingest(settings: Settings) -> tuple[Index, Ingest]:
     for store in (clips, secrets):
         store.sweep(older_s=3600)  # spares what another worker is writing
     clerk = Clerk(signing_key, epoch=index.epoch, copies=1)
-    destroying = Destroying(index=index, clips=clips, keys=secrets, erasures=open_erasures(settings))
     return index, Ingest(
         index=index,
         clips=clips,
         keys=secrets,
-        destroying=destroying,
+        destroying=open_destroying(settings, index),
         judge=judge,
         clerk=clerk,
         settle_s=settings.ingest.settle_s,

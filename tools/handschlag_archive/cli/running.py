@@ -11,9 +11,10 @@ import msgspec
 import typer
 
 from handschlag_archive.cli.options import Config, Json, say
-from handschlag_archive.cli.parts import open_ingest
+from handschlag_archive.cli.parts import open_ingest, open_retention
 from handschlag_archive.mqtt import Worker
 from handschlag_archive.settings import Settings, read_settings
+from handschlag_archive.upkeep import Upkeep
 
 
 def ingest(
@@ -36,10 +37,13 @@ def ingest(
 
     worker = Worker(settings, core, on_ready=ready)
     _stop_on_signal(worker.stop)
+    upkeep = Upkeep([open_retention(settings, index).daily])
     try:
         core.recover()
+        upkeep.start()
         worker.run()
     finally:
+        upkeep.stop()
         index.close()
     say(as_json, "stopped", stopped=True, dropped=dict(core.counts), uplink=dict(worker.counts))
 

@@ -27,7 +27,7 @@ _STORED = _table.c.state == State.STORED.value
 class Endings(Recordings, Files, Facts):
     """What can be asked and changed about the ends of recordings."""
 
-    def over(self, at: str, count: int) -> Sequence[Row]:
+    def over(self, at: str, count: int | None) -> Sequence[Row]:
         """Stored recordings whose time is over at that moment and that nobody holds, the longest over first."""
         query = (
             sql.select(_table)
@@ -44,6 +44,19 @@ class Endings(Recordings, Files, Facts):
             _table.c.retain_until > after,
             _table.c.retain_until <= until,
         )
+
+    def ended(self, after: str, until: str) -> Mapping[str, Mapping[str, int]]:
+        """How many tombstones were put up after the one moment and up to the other, by class and reason."""
+        query = (
+            sql.select(_table.c.kept_for, _table.c.ended_why, sql.func.count())
+            .where(_table.c.ended_at > after, _table.c.ended_at <= until)
+            .group_by(_table.c.kept_for, _table.c.ended_why)
+            .order_by(_table.c.kept_for, _table.c.ended_why)
+        )
+        found: dict[str, dict[str, int]] = {}
+        for kept_for, why, number in self._connection.execute(query):
+            found.setdefault(kept_for or "", {})[why] = number
+        return found
 
     def endless(self) -> Mapping[str, int]:
         """How many stored recordings have no end that anybody knows, by class."""
@@ -98,6 +111,10 @@ class Endings(Recordings, Files, Facts):
         )
         for row in self._connection.execute(query):
             yield Place(row.box, row.recording, row.name, row.sha256), int(row.size)
+
+    def size(self, which: Which) -> int:
+        """How many bytes a recording takes."""
+        return sum(self._sizes(which).values())
 
     def _sizes(self, which: Which) -> dict[Place, int]:
         query = sql.select(_files).where(_files.c.box == which.box, _files.c.recording == which.recording)

@@ -35,14 +35,14 @@ class Facts(Statements):
         return number
 
     def claim(self, name: str, value: str, *, unless_since: str) -> bool:
-        """Note `value`, a moment, unless one not older than `unless_since` is noted: of several only one gets it.
+        """Note `value`, a moment, unless one later than `unless_since` is noted: of several only one gets it.
 
         A moment later than `value` itself is none that a right clock has noted, and does not keep anybody off.
         """
         self.about(name, "")
         taken = self._connection.execute(
             sql.update(_table)
-            .where(_table.c.name == name, sql.or_(_table.c.value < unless_since, _table.c.value > value))
+            .where(_table.c.name == name, sql.or_(_table.c.value <= unless_since, _table.c.value > value))
             .values(value=value)
         )
         return taken.rowcount > 0
