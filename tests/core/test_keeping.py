@@ -10,6 +10,7 @@ import pytest
 from handschlag.core import effects as do
 from handschlag.core import events as ev
 from handschlag.core.box import BoxState, step
+from handschlag.core.delivery import ACTIVE_AT_MOST
 from handschlag.core.keeping import PURGE_AFTER_S, PURGE_BELOW_BYTES
 from handschlag.core.shelf import Shelf
 from tests.core.archive import Archive
@@ -255,4 +256,5 @@ def test_no_event_looks_through_all_that_is_kept(monkeypatch: pytest.MonkeyPatch
         done += effects
     out = [(e.kind, e.fields["recording"]) for e in done if isinstance(e, do.Record) and e.kind != "clock"]
     assert out == [("purged", name(0)), ("receipted", name(3))]
-    assert [e.recording for e in done if isinstance(e, do.ListFiles)] == [name(1), name(3), name(5), name(7)]
+    in_turn = [name(1 + 2 * number) for number in range(ACTIVE_AT_MOST + 1)]  # one more, as one is receipted
+    assert [e.recording for e in done if isinstance(e, do.ListFiles)] == in_turn
