@@ -41,7 +41,7 @@ def test_paths_are_relative_to_the_file(path: Path) -> None:
         (
             'data = "kept"',
             'dat = "kept"',
-            r"dat = 'kept': no such setting; allowed here: broker, data, erasures, trust",
+            r"dat = 'kept': no such setting; allowed here: broker, data, clips, keys, copies, erasures",
         ),
         ("port = 18883", "prot = 18883", r"broker\.prot = 18883: no such setting; allowed here: ca, certificate"),
         ("port = 18883", 'port = "x"', r"broker\.port = 'x': expected `int`, got `str`"),

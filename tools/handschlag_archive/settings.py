@@ -11,14 +11,12 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from handschlag.errors import HandschlagError
+from handschlag_archive.stores.settings import KINDS, BadSetting, Chosen, InFolder, InS3, check_stores
+
+__all__ = ["BadSetting", "Broker", "Ingest", "Retention", "Settings", "read_password", "read_settings"]
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-
-
-class BadSetting(HandschlagError, ValueError):
-    """A setting that cannot be used."""
 
 
 class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +54,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: Broker
     data: Text = "data"
     """Folder of what is kept: clips, keys and the index, each in a place of its own."""
+    clips: tuple[Chosen, ...] = ()
+    """Where copies of the clips lie; without any, in the folder `data`."""
+    keys: tuple[Chosen, ...] = ()
+    """Where copies of the keys lie, apart from the clips; without any, in the folder `data`."""
+    copies: Annotated[int, msgspec.Meta(ge=1, le=16)] | None = None
+    """In how many of the stores a file must be before a receipt says so; without a number, in all."""
     erasures: Text = "erasures"
     """Folder of the erasure list: in no backup, so that no restore takes it back with the rest."""
     trust: Text = "trust.json"
@@ -76,6 +80,7 @@ _DATABASE: Final = re.compile(
 )
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<key>[^`]*)`")
+_STEP: Final = re.compile(r"[^.\[\]]+")
 _PATH: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 
 
@@ -100,7 +105,12 @@ def read_settings(path: Path) -> Settings:
         raise BadSetting(f"{path}: {_in_words(str(error), raw)}") from error
     if settings.database is not None:
         _check_database(settings.database, path)
-    return _with_files(settings, path)
+    settings = _with_files(settings, path)
+    try:
+        check_stores(settings.clips, settings.keys, settings.copies, [settings.erasures])
+    except BadSetting as error:
+        raise BadSetting(f"{path}: {error}") from None
+    return settings
 
 
 def read_password(settings: Settings) -> str | None:
@@ -140,9 +150,11 @@ def _in_words(message: str, raw: dict[str, Any]) -> str:
     what = _PATH.sub("", message)
     if unknown := _UNKNOWN.match(what):
         value = _value(raw, section).get(unknown["key"])
-        return f"{_key(section, unknown['key'])} = {value!r}: no such setting; allowed here: {_allowed(section)}"
+        return f"{_key(section, unknown['key'])} = {value!r}: no such setting; allowed here: {_allowed(section, raw)}"
     if missing := _MISSING.match(what):
         return f"{_key(section, missing['key'])} is missing; it has no default"
+    if section.endswith(".kind"):
+        what = f"no such store; allowed are {', '.join(KINDS)}"
     return f"{section or 'settings'} = {_value(raw, section)!r}: {what[0].lower()}{what[1:]}"
 
 
@@ -151,19 +163,21 @@ def _key(section: str, key: str) -> str:
 
 
 def _value(raw: Any, section: str) -> Any:
-    for part in filter(None, section.split(".")):
-        raw = raw[part]
+    for part in _STEP.findall(section):
+        raw = raw[int(part)] if part.isdigit() else raw[part]
     return raw
 
 
-def _allowed(section: str) -> str:
+def _allowed(section: str, raw: dict[str, Any]) -> str:
     sections: dict[str, type[msgspec.Struct]] = {
         "": Settings,
         "broker": Broker,
         "ingest": Ingest,
         "retention": Retention,
     }
-    return ", ".join(field.encode_name for field in msgspec.structs.fields(sections[section]))
+    struct = sections.get(section) or KINDS[_value(raw, section)["kind"]]
+    names = [field.encode_name for field in msgspec.structs.fields(struct)]
+    return ", ".join(names if section in sections else ["kind", *names])
 
 
 def _with_files(settings: Settings, path: Path) -> Settings:
@@ -181,9 +195,25 @@ def _with_files(settings: Settings, path: Path) -> Settings:
         certificate=there("broker.certificate", settings.broker.certificate),
         key=there("broker.key", settings.broker.key),
     )
+
+    def placed(key: str, one: Chosen) -> Chosen:
+        if isinstance(one, InFolder):
+            return InFolder(str(folder / one.path))
+        files = {name: value for name in ("ca", "credentials") if (value := getattr(one, name)) is not None}
+        found: InS3 = msgspec.structs.replace(
+            one, **{name: there(f"{key}.{name}", value) for name, value in files.items()}
+        )
+        return found
+
+    def chosen(key: str, those: tuple[Chosen, ...]) -> tuple[Chosen, ...]:
+        those = those or (InFolder(f"{settings.data}/{key}"),)
+        return tuple(placed(f"{key}[{number}]", one) for number, one in enumerate(those))
+
     return msgspec.structs.replace(
         settings,
         broker=broker,
+        clips=chosen("clips", settings.clips),
+        keys=chosen("keys", settings.keys),
         data=str(folder / settings.data),
         erasures=str(folder / settings.erasures),
         trust=there("trust", settings.trust),

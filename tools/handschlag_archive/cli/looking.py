@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from handschlag_archive.cli.options import Config, Json, say
-from handschlag_archive.cli.parts import open_index, open_stores
+from handschlag_archive.cli.parts import open_index
 from handschlag_archive.export import export_recording
 from handschlag_archive.settings import read_settings
+from handschlag_archive.stores.open import open_stores
 
 
 def list_recordings(config: Config, as_json: Json = False) -> None:
@@ -42,9 +43,9 @@ def export(
 ) -> None:
     """Lay out one stored recording as on the box, with its receipt."""
     settings = read_settings(config)
-    clips, secrets = open_stores(settings)
+    stores = open_stores(settings)
     with closing(open_index(settings)) as index:
-        files = export_recording(index, clips, secrets, recording=recording, box=box, out=out)
+        files = export_recording(index, stores.clips, stores.keys, recording=recording, box=box, out=out)
     say(
         as_json,
         f"{out}: {files} Dateien / files. Prüfen / verify:  handschlag verify {out} --trust TRUST.json",

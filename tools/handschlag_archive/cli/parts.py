@@ -12,6 +12,7 @@ from handschlag_archive.judge import Judge
 from handschlag_archive.retention import Retention
 from handschlag_archive.settings import Settings, read_password
 from handschlag_archive.stores.folder import FolderStore
+from handschlag_archive.stores.open import Opened, open_stores
 from handschlag_archive.trusted import TrustFile
 
 
@@ -22,21 +23,15 @@ def open_index(settings: Settings) -> Index:
     return Index(settings.database, password=read_password(settings))
 
 
-def open_stores(settings: Settings) -> tuple[FolderStore, FolderStore]:
-    """The stores of clips and of keys."""
-    data = Path(settings.data)
-    return FolderStore(data / "clips"), FolderStore(data / "keys")
-
-
 def open_erasures(settings: Settings) -> Erasures:
     """The erasure list, in a place of its own."""
     return Erasures(FolderStore(Path(settings.erasures)))
 
 
-def open_destroying(settings: Settings, index: Index) -> Destroying:
+def open_destroying(settings: Settings, index: Index, stores: Opened | None = None) -> Destroying:
     """What destroys."""
-    clips, secrets = open_stores(settings)
-    return Destroying(index=index, clips=clips, keys=secrets, erasures=open_erasures(settings))
+    stores = stores or open_stores(settings)
+    return Destroying(index=index, clips=stores.clips, keys=stores.keys, erasures=open_erasures(settings))
 
 
 def open_retention(settings: Settings, index: Index) -> Retention:
@@ -54,15 +49,13 @@ def open_ingest(settings: Settings) -> tuple[Index, Ingest]:
     judge = Judge(TrustFile(Path(settings.trust)))
     signing_key = read_signing_key(Path(settings.signing_key))
     index = open_index(settings)
-    clips, secrets = open_stores(settings)
-    for store in (clips, secrets):
-        store.sweep(older_s=3600)  # spares what another worker is writing
-    clerk = Clerk(signing_key, epoch=index.epoch, copies=1)
+    stores = open_stores(settings)
+    clerk = Clerk(signing_key, epoch=index.epoch, copies=stores.copies)
     return index, Ingest(
         index=index,
-        clips=clips,
-        keys=secrets,
-        destroying=open_destroying(settings, index),
+        clips=stores.clips,
+        keys=stores.keys,
+        destroying=open_destroying(settings, index, stores),
         judge=judge,
         clerk=clerk,
         settle_s=settings.ingest.settle_s,

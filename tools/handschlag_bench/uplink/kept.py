@@ -10,9 +10,10 @@ from pathlib import Path
 from handschlag.cli.evidence import FolderFiles
 from handschlag.errors import HandschlagError
 from handschlag.sealing.verify import verify_recording
-from handschlag_archive.cli.parts import open_index, open_stores
+from handschlag_archive.cli.parts import open_index
 from handschlag_archive.export import export_recording
 from handschlag_archive.settings import read_settings
+from handschlag_archive.stores.open import open_stores
 from handschlag_bench.uplink.plant import Plant
 
 
@@ -33,7 +34,7 @@ def all_kept(plant: Plant, recordings: Iterable[tuple[str, str]]) -> int:
     with closing(open_index(settings)) as index:
         for box, recording in recordings:
             try:
-                export_recording(index, *stores, recording=recording, box=box, out=out)
+                export_recording(index, stores.clips, stores.keys, recording=recording, box=box, out=out)
                 verdict = verify_recording(FolderFiles(out), plant.trust, box=box, recording=recording)
             except HandschlagError as error:
                 raise NotKept(f"{box}/{recording}: {error}") from error
