@@ -39,12 +39,12 @@ def read_signing_key(path: Path) -> SigningKey:
 
 
 class Clerk:
-    """Signs for an archive of this `epoch`, which keeps `copies` of everything."""
+    """Signs for an archive of this `epoch`, which keeps at least `copies` of everything that it says is stored."""
 
     def __init__(self, key: SigningKey, *, epoch: str, copies: int) -> None:
         self.epoch: Final = epoch
         self._key = key
-        self._copies = copies
+        self.copies: Final = copies
 
     def progress(self, which: Which, names: Collection[str]) -> Answer:
         """What is here so far."""
@@ -72,18 +72,34 @@ class Clerk:
             ),
         )
 
-    def stored(self, which: Which, judged: Judged) -> StoredReceipt:
+    def stored(self, which: Which, judged: Judged, *, copies: int) -> StoredReceipt:
         """The receipt that lets the box forget, to be committed before it goes out."""
         manifest, at = judged.manifest, _now()
         until = end_of(manifest.retention_class, said=manifest.retain_until, stored_at=at)
-        return self._stored(which, judged.place.sha256, at, kept_for=manifest.retention_class, retain_until=until)
+        return self._stored(
+            which, judged.place.sha256, at, copies=copies, kept_for=manifest.retention_class, retain_until=until
+        )
 
-    def still_stored(self, row: Row, manifest_sha256: str) -> StoredReceipt:
+    def still_stored(self, row: Row, manifest_sha256: str, *, copies: int) -> StoredReceipt:
         """The same receipt in this archive's epoch, for what was stored in an earlier one."""
-        return self._stored(row.which, manifest_sha256, _now(), kept_for=row.kept_for, retain_until=row.retain_until)
+        return self._stored(
+            row.which,
+            manifest_sha256,
+            _now(),
+            copies=copies,
+            kept_for=row.kept_for,
+            retain_until=row.retain_until,
+        )
 
     def _stored(
-        self, which: Which, manifest_sha256: str, at: str, *, kept_for: str | None, retain_until: str | None
+        self,
+        which: Which,
+        manifest_sha256: str,
+        at: str,
+        *,
+        copies: int,
+        kept_for: str | None,
+        retain_until: str | None,
     ) -> StoredReceipt:
         said = receipt.Stored(
             box=which.box,
@@ -91,7 +107,7 @@ class Clerk:
             at=at,
             epoch=self.epoch,
             manifest_hash=manifest_sha256,
-            copies=self._copies,
+            copies=copies,
             retain_until=retain_until,
         )
         text = receipt.sign_receipt(said, self._key)

@@ -74,7 +74,7 @@ class Endings(Recordings, Files, Facts):
 
     def destroyed(self, which: Which, left: Collection[Place] = ()) -> int:
         """Note that the keys are gone, and all else but what a lock still keeps; how many bytes that freed."""
-        gone = {place: size for place, size in self._sizes(which).items() if place not in left}
+        gone = {place: size for place, size in self.sizes(which).items() if place not in left}
         self.remove_files(gone)
         self._change(which, state=State.DESTROYED.value)
         return sum(gone.values())
@@ -114,14 +114,7 @@ class Endings(Recordings, Files, Facts):
 
     def size(self, which: Which) -> int:
         """How many bytes a recording takes."""
-        return sum(self._sizes(which).values())
-
-    def _sizes(self, which: Which) -> dict[Place, int]:
-        query = sql.select(_files).where(_files.c.box == which.box, _files.c.recording == which.recording)
-        return {
-            Place(row.box, row.recording, row.name, row.sha256): int(row.size)
-            for row in self._connection.execute(query)
-        }
+        return sum(self.sizes(which).values())
 
     def _by_class(self, *those: sql.ColumnElement[bool]) -> Mapping[str, int]:
         query = (

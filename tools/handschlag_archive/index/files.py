@@ -7,7 +7,7 @@ import sqlalchemy as sql
 from handschlag.sealing.manifest import MANIFEST
 from handschlag_archive.index import tables
 from handschlag_archive.index.statements import Statements
-from handschlag_archive.index.values import Which
+from handschlag_archive.index.values import State, Which
 from handschlag_archive.stores.port import Place
 
 _table = tables.files
@@ -88,6 +88,36 @@ class Files(Statements):
         for row in self._connection.execute(query, parameters):
             found.setdefault(Which(row.box, row.recording), []).append(Place(*row))
         return found
+
+    def waiting_manifests(self, most: int) -> dict[Which, int]:
+        """Open recordings of which a manifest is here, and how many files of each are; at most `most` of them."""
+        recordings = tables.recordings
+        of_it = sql.and_(_table.c.box == recordings.c.box, _table.c.recording == recordings.c.recording)
+        files = sql.select(sql.func.count()).select_from(_table).where(of_it).correlate(recordings).scalar_subquery()
+        query = (
+            sql.select(recordings.c.box, recordings.c.recording, files.label("files"))
+            .where(recordings.c.state == State.OPEN.value, sql.exists().where(of_it, _table.c.name == MANIFEST))
+            .order_by(recordings.c.box, recordings.c.recording)
+            .limit(most)
+        )
+        return {Which(row.box, row.recording): row.files for row in self._connection.execute(query)}
+
+    def loose(self, box: str) -> tuple[int, int]:
+        """How many files, and how many bytes, lie in open recordings of a box."""
+        recordings = tables.recordings
+        same = sql.and_(_table.c.box == recordings.c.box, _table.c.recording == recordings.c.recording)
+        query = (
+            sql.select(sql.func.count(), sql.func.coalesce(sql.func.sum(_table.c.size), 0))
+            .select_from(recordings.join(_table, same))
+            .where(recordings.c.box == box, recordings.c.state == State.OPEN.value)
+        )
+        row = self._connection.execute(query).one()
+        return int(row[0]), int(row[1])
+
+    def sizes(self, which: Which) -> dict[Place, int]:
+        """Every file known of one recording, with its size."""
+        query = sql.select(*_KEY, _table.c.size).where(_table.c.box == which.box, _table.c.recording == which.recording)
+        return {Place(*row[:4]): int(row[4]) for row in self._connection.execute(query)}
 
 
 _KEY = (_table.c.box, _table.c.recording, _table.c.name, _table.c.sha256)

@@ -1,6 +1,6 @@
 """The boxes' ledgers in the index: lines as they came, forks, and up to where each is here without a gap."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import sqlalchemy as sql
 
@@ -15,6 +15,36 @@ _forks = tables.ledger_forks
 
 class Ledgers(Statements):
     """What can be asked and changed about ledgers."""
+
+    def lock_ledger(self, box: str) -> None:
+        """Have a box's ledger for oneself until the transaction ends."""
+        self._insert_new(_heads, [{"box": box, "seq": 0, "sha256": ""}])
+        self._connection.execute(sql.select(_heads.c.seq).where(_heads.c.box == box).with_for_update())
+
+    def boxes_with_gaps(self) -> Sequence[str]:
+        """The boxes of which lines are here behind a gap, or behind whatever else keeps the head back."""
+        newest = sql.func.max(_lines.c.seq)
+        query = (
+            sql.select(_lines.c.box)
+            .outerjoin(_heads, _heads.c.box == _lines.c.box)
+            .group_by(_lines.c.box, _heads.c.seq)
+            .having(newest > sql.func.coalesce(_heads.c.seq, 0))
+            .order_by(_lines.c.box)
+        )
+        return [row.box for row in self._connection.execute(query)]
+
+    def lines_by_number(self, box: str, numbers: Collection[int]) -> dict[int, set[str]]:
+        """The hashes of the lines that are here under these numbers."""
+        found: dict[int, set[str]] = {}
+        listed, parameters = self._listed([_lines.c.seq], [(number,) for number in sorted(numbers)])
+        query = (
+            sql.select(_lines.c.seq, _lines.c.sha256)
+            .select_from(_lines.join(listed, _lines.c.seq == listed.c.seq))
+            .where(_lines.c.box == box)
+        )
+        for row in self._connection.execute(query, parameters):
+            found.setdefault(row.seq, set()).add(row.sha256)
+        return found
 
     def add_ledger(self, box: str, lines: Iterable[Line]) -> None:
         """Keep ledger lines; two that differ under one number are both kept."""
@@ -55,7 +85,7 @@ class Ledgers(Statements):
     def ledger_head(self, box: str) -> Head | None:
         """Up to where the ledger was without a gap when last looked at."""
         row = self._connection.execute(sql.select(_heads).where(_heads.c.box == box)).first()
-        return Head(row.seq, row.sha256) if row else None
+        return Head(row.seq, row.sha256) if row and row.seq else None
 
     def set_ledger_head(self, box: str, head: Head) -> None:
         """Move the head."""

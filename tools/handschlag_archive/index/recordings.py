@@ -10,6 +10,7 @@ from handschlag_archive.index.statements import Statements
 from handschlag_archive.index.values import Row, State, StoredReceipt, Summary, Which
 
 _table = tables.recordings
+_OPEN = _table.c.state == State.OPEN.value
 
 
 class Recordings(Statements):
@@ -40,6 +41,25 @@ class Recordings(Statements):
         """Every recording in one of these states."""
         query = sql.select(_table).where(_table.c.state.in_([state.value for state in states]))
         return [row_of(row) for row in self._connection.execute(query)]
+
+    def open_after(self, after: Which | None, count: int) -> Sequence[Which]:
+        """The open recordings behind `after` (from the first on without it), by box and id, at most `count`."""
+        query = sql.select(_table.c.box, _table.c.recording).where(_OPEN)
+        if after is not None:
+            query = query.where(sql.tuple_(_table.c.box, _table.c.recording) > (after.box, after.recording))
+        query = query.order_by(_table.c.box, _table.c.recording).limit(count)
+        return [Which(row.box, row.recording) for row in self._connection.execute(query)]
+
+    def open_of(self, box: str) -> Sequence[Which]:
+        """The open recordings of a box, by id."""
+        query = sql.select(_table.c.recording).where(_OPEN, _table.c.box == box).order_by(_table.c.recording)
+        return [Which(box, row.recording) for row in self._connection.execute(query)]
+
+    def forget(self, which: Which) -> None:
+        """Forget an open recording of which nothing is here."""
+        self._connection.execute(
+            sql.delete(_table).where(_OPEN, _table.c.box == which.box, _table.c.recording == which.recording)
+        )
 
     def open(self, recordings: Iterable[Which]) -> None:
         """Note recordings of which something came; those known stay as they are."""
