@@ -1,0 +1,164 @@
+"""Nothing is lost under fire: short trials in the suite, long ones with `FIRE=full` (README.md of tests/system).
+
+The judge looks at every recording of every box in the end, the witness at every `stored` receipt as it leaves.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.needs import need_mosquitto
+from tests.system.fire.proxy import Wire
+from tests.system.fire.rig import Fire, fire, lead_through
+
+FULL = os.environ.get("FIRE") == "full"
+LONG_S = 3000.0
+
+pytestmark = pytest.mark.timeout(3600 if FULL else 300)
+only_full = pytest.mark.skipif(not FULL, reason="takes minutes; FIRE=full runs it")
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Iterator[Fire]:
+    """A trial's folder and processes; what it came to is printed."""
+    need_mosquitto()
+    with fire(tmp_path) as made:
+        yield made
+
+
+def _all_is_well(trial: Fire) -> None:
+    assert trial.verdict() == []
+    trial.note(
+        f"{len(trial.owed)} recordings, {trial.witnessed()} receipts witnessed, {trial.broker_kills} brokers killed, "
+        f"{trial.deaths} of {trial.started} workers died"
+    )
+    assert trial.witnessed() >= len(trial.owed)
+
+
+def test_a_wild_night(trial: Fire) -> None:
+    """All at once: broker and workers killed, wires cut on both sides, messages doubled, disordered, receipts gone."""
+    with ExitStack() as stack:
+        trial.fill(boxes=2, recordings=3)
+        trial.broker()
+        wires = [stack.enter_context(Wire(trial.plant.port, seed=n, bytes_at_most=120_000)) for n in (1, 2)]
+        for box in trial.plant.boxes.values():
+            lead_through(box.settings, trial.plant.port, wires[0].port)
+        lead_through(trial.plant.archive_settings, trial.plant.port, wires[1].port)
+        trial.burn(duplicated=0.05, reordered=0.05, receipts_lost=0.3)
+        trial.start_boxes()
+        trial.mortal_worker()
+        for _ in range(2):
+            trial.worker(wait=False)
+        trial.some_more()
+        trial.kill_broker()
+        trial.some_more()
+        trial.mortal_worker()
+        for wire in wires:
+            wire.whole = True
+        trial.drain()
+        _all_is_well(trial)
+    assert sum(wire.cuts for wire in wires) > 2
+    assert trial.deaths >= 1
+
+
+@only_full
+def test_the_broker_is_killed_fifty_times(trial: Fire) -> None:
+    """While two boxes drain; each kill after some more files have come."""
+    trial.fill(boxes=2, recordings=60)
+    trial.broker()
+    trial.worker()
+    trial.worker()
+    trial.start_boxes()
+    for _ in range(50):
+        trial.some_more()
+        trial.kill_broker()
+    assert not trial.drained
+    trial.drain(LONG_S)
+    _all_is_well(trial)
+
+
+@only_full
+def test_workers_are_killed_fifty_times(trial: Fire) -> None:
+    """At a counted step: within a write, before a sync, a rename, a commit, an acknowledgement, a receipt."""
+    trial.fill(recordings=60)
+    trial.broker()
+    trial.start_boxes()
+    while trial.deaths < 50:
+        trial.mortal_worker()
+        assert not trial.drained
+    trial.worker()
+    trial.drain(LONG_S)
+    _all_is_well(trial)
+
+
+@only_full
+@pytest.mark.parametrize("side", ["box", "archive"])
+def test_wires_are_cut_at_random_bytes(trial: Fire, side: str) -> None:
+    """Each connection of the box, or of the archive, is reset after up to 400 kB in both directions together."""
+    trial.fill(recordings=60)
+    trial.broker()
+    with Wire(trial.plant.port, seed=7, bytes_at_most=400_000) as wire:
+        settings = trial.plant.boxes["box-1"].settings if side == "box" else trial.plant.archive_settings
+        lead_through(settings, trial.plant.port, wire.port)
+        trial.worker(wait=False)
+        trial.start_boxes()
+        trial.drain(LONG_S)
+        _all_is_well(trial)
+    trial.note(f"{wire.cuts} cuts")
+    assert wire.cuts >= 10
+
+
+@only_full
+def test_disorder_at_the_archive_s_door(trial: Fire) -> None:
+    """5 % of the messages come twice, 5 % in another order, to each of two workers."""
+    trial.fill(boxes=2, recordings=50)
+    trial.broker()
+    trial.burn(duplicated=0.05, reordered=0.05)
+    trial.worker()
+    trial.worker()
+    trial.start_boxes()
+    trial.drain(LONG_S)
+    _all_is_well(trial)
+
+
+@only_full
+def test_receipts_get_lost(trial: Fire) -> None:
+    """30 % of all that the archive says never arrives."""
+    trial.fill(boxes=2, recordings=50)
+    trial.broker()
+    trial.burn(receipts_lost=0.3)
+    trial.worker()
+    trial.start_boxes()
+    trial.drain(LONG_S)
+    _all_is_well(trial)
+
+
+def test_two_workers_share_one_long_recording(trial: Fire) -> None:
+    """Whichever commit completes the set says so; the other one's files are in it."""
+    trial.fill(recordings=1, seconds=600.0 if FULL else 120.0)
+    trial.broker()
+    trial.worker()
+    trial.worker()
+    trial.start_boxes()
+    trial.drain(LONG_S if FULL else 120.0)
+    _all_is_well(trial)
+
+
+@only_full
+def test_a_box_comes_back_after_fourteen_days(trial: Fire) -> None:
+    """1,500 recordings of two weeks, the youngest an hour old, drained by two workers."""
+    hour, day = 3600.0, 86400.0
+    for days in range(13, -1, -1):
+        trial.fill(recordings=107 if days else 109, seconds=4.0, newest=trial.now() - days * day - hour)
+    assert len(trial.owed) == 1500
+    trial.broker()
+    trial.worker()
+    trial.worker()
+    trial.start_boxes()
+    trial.drain(LONG_S)
+    _all_is_well(trial)
