@@ -218,11 +218,11 @@ def _lose_receipts(orders: Orders, draw: random.Random, witness: Witness) -> Non
     Worker._publish = publish_some  # type: ignore[method-assign]
 
 
-def command(orders: Orders, *arguments: str) -> list[str]:
-    """The program with its orders."""
+def command(orders: Orders, *arguments: str, module: str) -> list[str]:
+    """The program with its orders; `module` is this one, or one that goes further."""
     path = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
     environment = [f"{ORDERS}={msgspec.json.encode(orders).decode()}", f"PYTHONPATH={path}"]
-    return ["env", *environment, sys.executable, "-m", "tests.system.fire.door", *arguments]
+    return ["env", *environment, sys.executable, "-m", module, *arguments]
 
 
 if __name__ == "__main__":

@@ -21,9 +21,10 @@ from typing import Any
 from handschlag.cli.evidence import FolderFiles
 from handschlag.errors import HandschlagError
 from handschlag.sealing.verify import verify_recording
-from handschlag_archive.cli.parts import open_index, open_stores
+from handschlag_archive.cli.parts import open_index
 from handschlag_archive.export import export_recording
 from handschlag_archive.settings import read_settings
+from handschlag_archive.stores.open import open_stores
 from handschlag_bench.uplink.plant import BoxPlace, Plant
 
 MANIFEST, RECEIPT = "manifest.jws", "receipt.jws"
@@ -166,12 +167,13 @@ class _Rows(dict[tuple[str, str], list[str]]):
 def _verify(plant: Plant, config: Path, recordings: Iterable[tuple[str, str]]) -> list[str]:
     """What the archive lays out must verify for anybody who has the public keys."""
     settings = read_settings(config)
+    stores = open_stores(settings)
     out = plant.folder / "laid-out"
     wrong = []
     with closing(open_index(settings)) as index:
         for box, recording in recordings:
             try:
-                export_recording(index, *open_stores(settings), recording=recording, box=box, out=out)
+                export_recording(index, stores.clips, stores.keys, recording=recording, box=box, out=out)
                 verdict = verify_recording(FolderFiles(out), plant.trust, box=box, recording=recording)
                 if not verdict.ok or "receipt" not in verdict.checked:
                     wrong.append(f"{box}/{recording}: {verdict.wrong or 'no receipt'}")

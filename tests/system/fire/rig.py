@@ -85,9 +85,9 @@ class Fire:
         self.running.children.remove(self.broker_process)
         self.broker()
 
-    def start_box(self, box: BoxPlace) -> Child:
-        """Start a box."""
-        child = self._note(self.running.box(box))
+    def start_box(self, box: BoxPlace, module: str = "handschlag") -> Child:
+        """Start a box; `module` is its program."""
+        child = self._note(self.running.module(box.name, module, "run", "--config", str(box.settings), "--json"))
         self.boxes.append(child)
         return child
 
@@ -100,12 +100,19 @@ class Fire:
         """What every worker does from now on (`Orders`)."""
         self.orders = msgspec.structs.replace(self.orders, **orders)
 
-    def worker(self, *, settings: Path | None = None, wait: bool = True, **orders: object) -> Child:
+    def worker(
+        self,
+        *,
+        settings: Path | None = None,
+        wait: bool = True,
+        module: str = "tests.system.fire.door",
+        **orders: object,
+    ) -> Child:
         """Start a worker; `orders` in place of what burns for all (`Orders`)."""
         self.started += 1
         told = msgspec.structs.replace(self.orders, **{"seed": self.started, **orders})
         config = settings or self.plant.archive_settings
-        program = command(told, "ingest", "--config", str(config), "--json")
+        program = command(told, "ingest", "--config", str(config), "--json", module=module)
         child = self._note(self.running.start(f"worker-{self.started}", program))
         self.workers.append(child)
         if told.die_after:
