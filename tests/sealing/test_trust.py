@@ -21,6 +21,13 @@ def test_trust_comes_back() -> None:
     assert read_trust(write_trust(trust())) == trust()
 
 
+def test_a_trust_file_has_room_for_many_boxes() -> None:
+    """An archive of a thousand boxes names all of them; what is written can be read."""
+    keys = [TrustedKey.of(SigningKey.from_seed(n.to_bytes(32, "big")).verify_key, box=f"box-{n}") for n in range(1000)]
+    many = Trust(boxes=tuple(keys))
+    assert read_trust(write_trust(many)) == many
+
+
 def test_each_role_knows_its_keys_only() -> None:
     """A key is found in its role, and untrusted in every other; the error names role and key."""
     mine = {"boxes": BOX_KEY, "archive": ARCHIVE_KEY, "owner": OWNER.signing(), "operator": OPERATOR_KEY}

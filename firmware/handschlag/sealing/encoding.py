@@ -59,13 +59,13 @@ def decode(data: bytes, form: type[T], name: str, *, limit: int = MAX_FILE_BYTES
         raise BadFile(f"{name}: {error}") from None
 
 
-def encode_checked(value: T, name: str) -> bytes:
+def encode_checked(value: T, name: str, *, limit: int = MAX_FILE_BYTES) -> bytes:
     """Canonical JSON of a struct, refused (BadFile) unless its own reader takes it."""
     try:
         data = canonical(value)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
         raise BadFile(f"{name}: cannot be written: {error}") from None
-    decode(data, type(value), name)
+    decode(data, type(value), name, limit=limit)
     return data
 
 

@@ -18,7 +18,6 @@ from handschlag.sealing.encoding import (
     BoxName,
     Kid,
     Time,
-    canonical,
     decode,
     encode_checked,
     from_base64url,
@@ -136,8 +135,7 @@ def read_trust(data: bytes, name: str = "trust file") -> Trust:
 def write_trust(trust: Trust) -> bytes:
     """The trust file's bytes; raises BadFile for one that could not be read back."""
     _check(trust)
-    encode_checked(trust, "trust file")
-    return canonical(trust) + b"\n"
+    return encode_checked(trust, "trust file", limit=_MAX_TRUST_BYTES) + b"\n"
 
 
 def _check(trust: Trust) -> None:
