@@ -34,8 +34,9 @@ from handschlag.core.effects import Value
 from handschlag.core.events import DiskFailed, Event, FileDurable, RecordingClosed
 from handschlag.core.policy import Policy
 from handschlag.ports import Closing, ConsentRecord, Opening, Samples
+from handschlag.prompts.catalog import Prompts
 from handschlag.sealing.trust import read_trust
-from handschlag.settings import load
+from handschlag.settings import ConsentSection, Loaded, load
 from handschlag.sim.voices import RATE_HZ as VOICES_HZ
 from handschlag.sim.voices import load_story
 from handschlag.sim.worker import InlineWorker
@@ -62,7 +63,9 @@ class Backlog:
     size: int
 
 
-def fill(settings: Path, *, recordings: int, seconds: float = 180.0, newest: float | None = None) -> Backlog:
+def fill(
+    settings: Path, *, recordings: int, seconds: float = 180.0, newest: float | None = None, sync: bool = True
+) -> Backlog:
     """Let the box of this settings file have recorded so many calls of that length, one after the other.
 
     Args:
@@ -70,6 +73,7 @@ def fill(settings: Path, *, recordings: int, seconds: float = 180.0, newest: flo
         recordings: how many; what is in the folder already stays.
         seconds: of audio in each.
         newest: when the last call ended, seconds since 1970; a minute ago when absent.
+        sync: wait for the disk at the end; who fills many boxes waits once, after the last.
 
     Raises:
         NotFilled: the disk refused something.
@@ -91,7 +95,7 @@ def fill(settings: Path, *, recordings: int, seconds: float = 180.0, newest: flo
         post=told.append,
         reserve_bytes=0,
     )
-    policy = policy_of(loaded, prompts_of(loaded))
+    policy = policy_of(loaded, _said(loaded))
     made: list[str] = []
     files = size = 0
     try:
@@ -105,7 +109,8 @@ def fill(settings: Path, *, recordings: int, seconds: float = 180.0, newest: flo
     finally:
         for part in (kept.spool, kept.ledger, kept.catalog):
             part.close()
-    os.sync()
+    if sync:
+        os.sync()
     return Backlog(tuple(made), files, size)
 
 
@@ -150,6 +155,18 @@ def _call(kept: Storage, policy: Policy, clock: _CallClock, told: list[Event], *
     kept.catalog.save(recording, {"state": "queued", "attempts": 0, "reason": ""})
     clock.passed(BETWEEN_CALLS_S)
     return recording
+
+
+def _said(loaded: Loaded) -> Prompts:
+    """The announcements; checking their sound takes longer than a call does here, so that it is done once."""
+    consent = loaded.settings.consent
+    key = (consent, loaded.path(consent.prompts))
+    if key not in _known:
+        _known[key] = prompts_of(loaded)
+    return _known[key]
+
+
+_known: dict[tuple[ConsentSection, Path], Prompts] = {}
 
 
 def _of(told: list[Event], kind: type[E]) -> list[E]:

@@ -1,0 +1,52 @@
+"""`tools/bench uplink` in its smallest form: does each topic run, and find everything kept?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from handschlag_bench.row import Row
+from handschlag_bench.show import met
+from handschlag_bench.uplink import boxes, drain
+from handschlag_bench.uplink.disk import file_system
+from handschlag_bench.uplink.kept import NotKept, all_kept
+from handschlag_bench.uplink.plant import Plant
+from tests.support.needs import need_mosquitto
+
+
+@pytest.fixture(autouse=True)
+def _broker() -> None:
+    need_mosquitto()
+
+
+def by_row(rows: list[Row], ending: str) -> Row:
+    """The row whose name ends so."""
+    (found,) = [row for row in rows if row.row.endswith(ending)]
+    return found
+
+
+def test_a_box_is_drained_beside_bare_paho(tmp_path: Path) -> None:
+    """Both finish, everything is kept and verified, and there is a ratio."""
+    rows = list(drain.measure(tmp_path, drain.Size(recordings=1, rounds=1, seconds=4.0)))
+    assert met(by_row(rows, "verified in the archive")) is True
+    assert 0.0 < by_row(rows, "against bare paho").value < 10.0
+
+
+def test_boxes_at_once_are_all_kept(tmp_path: Path) -> None:
+    """Each of three boxes delivers its call over a connection of its own."""
+    rows = list(boxes.measure(tmp_path, 3, seconds=1.0))
+    assert met(by_row(rows, "kept and verified")) is True
+    assert by_row(rows, "to the last receipt").value > 0.0
+
+
+def test_what_is_not_in_the_archive_is_no_result(tmp_path: Path) -> None:
+    """A figure counts only when every recording is found again: one that is not raises."""
+    plant = Plant(tmp_path)
+    with pytest.raises(NotKept, match="box-1/01890a5d"):
+        all_kept(plant, [("box-1", "01890a5d-ac96-774b-bcce-b302099a8057")])
+
+
+def test_file_systems_are_named() -> None:
+    """The kernel's own folder is what it is; whoever measures must see a disk that is none."""
+    assert file_system(Path("/proc")) == "proc"
