@@ -5,18 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from handschlag.sealing.keys import SigningKey
 from handschlag.sealing.receipt import Receipt, read_receipt
 from handschlag.sealing.trust import Trust, TrustedKey
-from handschlag_archive.clerk import Clerk
+from handschlag_archive.clerk import Answer, Clerk
 from handschlag_archive.destroying import Destroying
 from handschlag_archive.erasures import Erasures
 from handschlag_archive.export import export_recording
 from handschlag_archive.index import Index, Row, State, Transaction, Which
 from handschlag_archive.ingest import Ingest, Message
 from handschlag_archive.judge import Judge
+from handschlag_archive.owner import Owner
+from handschlag_archive.periods import moment, written
+from handschlag_archive.relay import Relay
 from handschlag_archive.stores.files import RealFiles
 from handschlag_archive.stores.folder import FolderStore
 from handschlag_archive.stores.port import Place
@@ -151,6 +155,8 @@ class Desk:
         self.folder = folder
         self.database = database or f"sqlite:///{folder / 'index.sqlite'}"
         self.now = 100.0
+        self.told: list[tuple[str, bytes]] = []
+        self.wall = moment(written(datetime.now(UTC)))
         self.cut = Cut()
         self._trust_of = trust_of
         self._epoch = epoch
@@ -167,11 +173,20 @@ class Desk:
         self.keys = CuttableStore(self.folder / "keys", self.cut)
         self.erasures = Erasures(CuttableStore(self.folder / "erasures", self.cut))
         self.destroying = Destroying(index=self.index, clips=self.clips, keys=self.keys, erasures=self.erasures)
+        self.owner = Owner(
+            index=self.index,
+            clips=self.clips,
+            erasures=self.erasures,
+            destroying=self.destroying,
+            trust=self._trust_of,
+            clock=lambda: self.wall,
+        )
         self.ingest = Ingest(
             index=self.index,
             clips=self.clips,
             keys=self.keys,
             destroying=self.destroying,
+            relay=Relay(self.index, clock=lambda: self.wall),
             judge=Judge(self._trust_of),
             clerk=Clerk(ARCHIVE_KEY, epoch=self._epoch or self.index.epoch, copies=1),
             settle_s=SETTLE_S,
@@ -179,7 +194,7 @@ class Desk:
         self.ingest.recover()
         self.clips.sweep()
         self.keys.sweep()
-        return self._read(answer.receipt for answer in self.ingest.resume(self.now))
+        return self._read(self.ingest.resume(self.now))
 
     def colleague(self) -> Desk:
         """A second worker on the same archive."""
@@ -196,7 +211,7 @@ class Desk:
 
     def take(self, *messages: Message) -> list[Receipt]:
         """Put one group on the desk; the receipts."""
-        return self._read(answer.receipt for answer in self.ingest.take(messages, self.now))
+        return self._read(self.ingest.take(messages, self.now))
 
     def take_each(self, messages: Iterable[Message]) -> list[Receipt]:
         """Put messages on the desk, each as a group of its own; the receipts."""
@@ -205,7 +220,8 @@ class Desk:
     def wait(self, seconds: float) -> list[Receipt]:
         """Let time go by; the receipts that it brings."""
         self.now += seconds
-        return self._read(answer.receipt for answer in self.ingest.due(self.now))
+        self.wall += timedelta(seconds=seconds)
+        return self._read(self.ingest.due(self.now))
 
     def row(self, box: str = BOX, recording: str = RECORDING) -> Row | None:
         """What the index says."""
@@ -227,6 +243,12 @@ class Desk:
         export_recording(self.index, self.clips, self.keys, recording=recording, box=box, out=out)
         return {path.name: path.read_bytes() for path in out.iterdir()}
 
-    @staticmethod
-    def _read(receipts: Iterable[bytes]) -> list[Receipt]:
-        return [read_receipt(one, ARCHIVE_KEY.verify_key) for one in receipts]
+    def _read(self, answers: Iterable[Answer]) -> list[Receipt]:
+        """The receipts; what goes to a box in the owner's name is put aside in `told`."""
+        receipts = []
+        for answer in answers:
+            if answer.topic.endswith("/down/owner"):
+                self.told.append((answer.topic.split("/")[2], answer.receipt))
+            else:
+                receipts.append(read_receipt(answer.receipt, ARCHIVE_KEY.verify_key))
+        return receipts

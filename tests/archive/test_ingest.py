@@ -396,7 +396,7 @@ def _topic(rest: str) -> str:
         (_topic(f"{BOX}/up/{RECORDING}/receipt.jws"), "foreign file name"),
         (_topic(f"{BOX}/up/{RECORDING}/keys.1.jws"), "foreign file name"),
         (_topic(f"{BOX}/up/{RECORDING}/0000000.clip"), "foreign file name"),
-        (_topic(f"{BOX}/up/reply/7"), "reply"),
+        (_topic(f"{BOX}/up/reply/7"), "bad reply"),
     ],
 )
 def test_what_is_not_for_us_is_dropped_and_counted(desk: Desk, tmp_path: Path, topic: str, why: str) -> None:

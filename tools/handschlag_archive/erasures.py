@@ -13,8 +13,8 @@ other worker can set it back.
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final
 
 from handschlag.sealing.errors import Tampered, Untrusted
@@ -66,7 +66,8 @@ class Erasures:
         mark = _object(Which(_MARK_BOX, _MARK_RECORDING), f"{number:012}", str(number).encode())
         marks = self._marks()
         self._store.put([*objects, *([] if mark[0] in marks else [mark])])
-        self._store.remove(place for place in marks if place.name < mark[0].name)
+        with suppress(OSError):  # lower marks do no harm
+            self._store.remove([place for place in marks if place.name < mark[0].name])
 
     def number(self) -> int:
         """The index's number of ends that the list has seen; 0 for a new list."""
@@ -74,15 +75,13 @@ class Erasures:
 
     def entries(self) -> Iterator[Entry]:
         """Every entry, recording by recording."""
-        places = (kept.place for kept in self._store.inventory() if kept.place.box != _MARK_BOX)
-        for (box, recording), group in groupby(places, key=lambda place: (place.box, place.recording)):
-            which = Which(box, "" if recording == _OF_THE_BOX else recording)
-            for place in sorted(group):
-                try:
-                    proof = self._store.get(place)
-                except LostBytes:
-                    proof = None
-                yield Entry(which, place.name, proof)
+        places = {kept.place for kept in self._store.inventory() if kept.place.box != _MARK_BOX}
+        for place in sorted(places):
+            try:
+                proof = self._store.get(place)
+            except LostBytes:
+                proof = None
+            yield Entry(Which(place.box, "" if place.recording == _OF_THE_BOX else place.recording), place.name, proof)
 
     def _marks(self) -> Sequence[Place]:
         return [place for place in self._store.places(_MARK_BOX, _MARK_RECORDING) if place.name.isdigit()]

@@ -33,7 +33,7 @@ def end_of(kept_for: str, *, said: str | None, stored_at: str) -> str | None:
     A day that no calendar has (31 February) was not said. None when neither is known: such a recording is kept, and
     the archive's reports name it.
     """
-    ends = [at for at in (_moment_if_any(said), keep_until(kept_for, moment(stored_at))) if at is not None]
+    ends = [at for at in (moment_if_any(said), keep_until(kept_for, moment(stored_at))) if at is not None]
     return written(min(ends)) if ends else None
 
 
@@ -47,7 +47,8 @@ def written(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _moment_if_any(text: str | None) -> datetime | None:
+def moment_if_any(text: str | None) -> datetime | None:
+    """A time; None for none, and for a day that no calendar has: what others write only has a time's form."""
     try:
         return None if text is None else moment(text)
     except ValueError:

@@ -44,13 +44,13 @@ def sign_owner(message: OwnerMessage, key: SigningKey) -> bytes:
     return jws.sign(payload, _TYP, key)
 
 
-def read_owner(token: bytes, keys: Keyring, name: str = _NAME) -> OwnerMessage:
-    """A message by a trusted owner key; raises BadFile, Tampered, Untrusted."""
+def read_owner(token: bytes, keys: Keyring, name: str = _NAME, *, at: str | None = None) -> OwnerMessage:
+    """A message by a trusted owner key, trusted at that time if one is given; raises BadFile, Tampered, Untrusted."""
     signed = jws.read(token, _TYP, keys, name)
     message = decode(signed.payload, OwnerMessage, name)
     _check(message, name)
     with jws.naming(name):
-        keys.admit(signed.kid)
+        keys.admit(signed.kid, at=at)
     return message
 
 

@@ -9,10 +9,11 @@ from handschlag_archive.erasures import Erasures
 from handschlag_archive.index import Index
 from handschlag_archive.ingest import Ingest
 from handschlag_archive.judge import Judge
+from handschlag_archive.relay import Relay
 from handschlag_archive.retention import Retention
 from handschlag_archive.settings import Settings, read_password
-from handschlag_archive.stores.folder import FolderStore
 from handschlag_archive.stores.open import Opened, open_stores
+from handschlag_archive.stores.open import open_erasures as open_erasures_store
 from handschlag_archive.trusted import TrustFile
 
 
@@ -25,7 +26,7 @@ def open_index(settings: Settings) -> Index:
 
 def open_erasures(settings: Settings) -> Erasures:
     """The erasure list, in a place of its own."""
-    return Erasures(FolderStore(Path(settings.erasures)))
+    return Erasures(open_erasures_store(settings))
 
 
 def open_destroying(settings: Settings, index: Index, stores: Opened | None = None) -> Destroying:
@@ -56,6 +57,7 @@ def open_ingest(settings: Settings) -> tuple[Index, Ingest]:
         clips=stores.clips,
         keys=stores.keys,
         destroying=open_destroying(settings, index, stores),
+        relay=Relay(index),
         judge=judge,
         clerk=clerk,
         settle_s=settings.ingest.settle_s,

@@ -25,6 +25,7 @@ from handschlag_archive.index.values import (
     Tomb,
     Which,
     Why,
+    Word,
 )
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "Transaction",
     "Which",
     "Why",
+    "Word",
 ]

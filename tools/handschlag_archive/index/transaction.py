@@ -7,7 +7,8 @@ order of their keys, so that no two workers ever wait for each other crosswise.
 from handschlag_archive.index.alarms import Alarms
 from handschlag_archive.index.endings import Endings
 from handschlag_archive.index.ledgers import Ledgers
+from handschlag_archive.index.words import Words
 
 
-class Transaction(Endings, Ledgers, Alarms):
+class Transaction(Endings, Words, Ledgers, Alarms):
     """All of it, by subject."""

@@ -101,6 +101,24 @@ class Tomb:
 
 
 @dataclass(frozen=True)
+class Word:
+    """A message of the owner to a box, as it was taken: what came of it here (`outcome`), and at the box (`reply`)."""
+
+    box: str
+    id: str
+    counter: int
+    name: str
+    recording: str | None
+    token: bytes
+    taken_at: str
+    outcome: str
+    sent_at: str | None = None
+    sent: int = 0
+    reply: str | None = None
+    replied_at: str | None = None
+
+
+@dataclass(frozen=True)
 class Summary:
     """One recording in a list: with what it takes."""
 

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Final
 
 from handschlag.errors import HandschlagError
+from handschlag.sealing.manifest import rewrap_counter
 from handschlag_archive.clerk import Answer, Clerk
 from handschlag_archive.index import Index, Row, State, StoredReceipt, Which
 from handschlag_archive.ingest.counts import Counts
@@ -27,6 +28,7 @@ from handschlag_archive.ingest.shelves import Shelves
 from handschlag_archive.judge import Judge, Judged, Refusal
 from handschlag_archive.periods import moment
 from handschlag_archive.stores.port import LostBytes, Place
+from handschlag_archive.wishes import when_stored
 
 
 class TooFewCopies(HandschlagError, OSError):
@@ -159,25 +161,26 @@ class Completing:
         receipt = self._clerk.stored(which, judged, copies=fewest)
         if receipt.retain_until is not None:
             self._shelves.protect(wanted, moment(receipt.retain_until))
-        row, garbage = self._commit(which, receipt, wanted)
+        row, garbage = self._commit(judged, receipt, wanted)
         if row is None:
             return None
         if row.state is State.STORED:
             return self.again(row, judged.place, now)
         if row.state is not State.OPEN:
             return []  # whoever destroys it says so
-        self._shelves.remove((self._shelves.lying(which) | garbage) - wanted)
+        self._shelves.remove(_no_rewraps(self._shelves.lying(which) | garbage) - wanted)
         self._judged.pop(judged.place, None)
         _log.info("stored %s of %s", which.recording, which.box)
         return [self._clerk.repeat(which, receipt.text)]
 
     def _commit(
-        self, which: Which, receipt: StoredReceipt, wanted: frozenset[Place]
+        self, judged: Judged, receipt: StoredReceipt, wanted: frozenset[Place]
     ) -> tuple[Row | None, frozenset[Place]]:
         """Note it as stored if it is still open and nothing of it was taken away meanwhile.
 
         The row as it was before, None if something is missing; and the files that no longer count.
         """
+        which = _of(judged.place)
         with self._index.transaction() as transaction:
             row = transaction.row(which)
             if row is None or row.state is not State.OPEN:
@@ -186,8 +189,10 @@ class Completing:
             if not wanted <= files:
                 return None, frozenset()
             transaction.stored(which, receipt)
-            transaction.remove_files(files - wanted)
-        return row, files - wanted
+            when_stored(transaction, which, judged.manifest)
+            garbage = _no_rewraps(files - wanted)
+            transaction.remove_files(garbage)
+        return row, garbage
 
     def _enough_copies(self, copies: Mapping[Place, int]) -> int:
         """In how many stores each of these files is at least; those that are in too few are kept once more."""
@@ -365,3 +370,8 @@ class Completing:
 
 def _of(place: Place) -> Which:
     return Which(place.box, place.recording)
+
+
+def _no_rewraps(places: Iterable[Place]) -> frozenset[Place]:
+    """Without the owner's rewraps: no manifest names them, and no box sends them."""
+    return frozenset(place for place in places if rewrap_counter(place.name) is None)

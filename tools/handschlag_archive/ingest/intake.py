@@ -10,12 +10,13 @@ from handschlag_archive.ingest.completing import Completing
 from handschlag_archive.ingest.counts import Counts
 from handschlag_archive.ingest.ledgers import Ledgers
 from handschlag_archive.ingest.loose import Bounds, Loose
-from handschlag_archive.ingest.messages import File, Foreign, LedgerLines, Message, sort
+from handschlag_archive.ingest.messages import File, Foreign, LedgerLines, Message, Reply, sort
 from handschlag_archive.ingest.names import Names
 from handschlag_archive.ingest.shelves import Shelves
 from handschlag_archive.ingest.staging import Staging
 from handschlag_archive.ingest.withdrawals import Withdrawals
 from handschlag_archive.judge import Judge, Refusal
+from handschlag_archive.relay import Relay
 from handschlag_archive.stores.port import Place, Store
 
 
@@ -29,6 +30,7 @@ class Ingest:
         clips: Store,
         keys: Store,
         destroying: Destroying,
+        relay: Relay,
         judge: Judge,
         clerk: Clerk,
         settle_s: float = 5.0,
@@ -64,6 +66,7 @@ class Ingest:
             counts=self.counts,
             bounds=bounds or Bounds(),
         )
+        self._relay = relay
         self._ledgers = Ledgers(index=index, judge=judge, clerk=clerk, counts=self.counts)
 
     @property
@@ -78,8 +81,11 @@ class Ingest:
         self._ledgers.recover(now)
 
     def resume(self, now: float) -> Sequence[Answer]:
-        """Begin to say where every open recording stands, for after a start or a new connection; `due` goes on."""
-        return self._completing.resume(now)
+        """Begin to say where every open recording stands, for after a start or a new connection; `due` goes on.
+
+        And what boxes have not answered to the owner.
+        """
+        return [*self._completing.resume(now), *self._relay.connected(now)]
 
     def take(self, messages: Sequence[Message], now: float) -> Sequence[Answer]:
         """Make a group of messages durable; the receipts for it.
@@ -91,25 +97,35 @@ class Ingest:
         revokes: list[File] = []
         files: list[File] = []
         ledgers: dict[str, list[LedgerLines]] = {}
+        boxes: set[str] = set()
         for message in messages:
             match sort(message):
                 case File(name=name) as file:
                     (revokes if name == REVOKE else files).append(file)
+                    boxes.add(file.which.box)
                 case LedgerLines(box=box) as lines:
                     ledgers.setdefault(box, []).append(lines)
+                    boxes.add(box)
+                case Reply(box=box) as reply:
+                    self._answered(reply)
+                    boxes.add(box)
                 case Foreign(why=why):
                     self.counts.drop(why)
         answers = [answer for file in revokes for answer in self._withdrawals.take(file, now)]
         answers += self._files(files, now)
         answers += self._ledgers.take(ledgers, now)
         self._loose.look()
-        return answers
+        return [*answers, *self._relay.seen(boxes, now)]
 
     def due(self, now: float) -> Sequence[Answer]:
-        """What time brings: `incomplete` where nothing new came, `destroyed` for what took longer, alarms."""
-        answers = [*self._withdrawals.due(now), *self._completing.due(now)]
+        """What time brings: `incomplete` where nothing new came, `destroyed` for what took longer, the owner's word."""
+        answers = [*self._withdrawals.due(now), *self._completing.due(now), *self._relay.due(now)]
         self._ledgers.due(now)
         return answers
+
+    def _answered(self, reply: Reply) -> None:
+        if why := self._relay.answered(reply.box, reply.message, reply.payload):
+            self.counts.drop(why)
 
     def _files(self, files: Sequence[File], now: float) -> list[Answer]:
         answers: list[Answer] = []

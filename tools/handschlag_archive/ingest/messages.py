@@ -1,4 +1,4 @@
-"""What a message is, by its topic: a file of a recording, ledger lines, or nothing for us. Nothing is opened here."""
+"""What a message is, by its topic: a file, ledger lines, an answer, or nothing for us. Nothing is opened here."""
 
 import hashlib
 import re
@@ -42,13 +42,22 @@ class LedgerLines:
 
 
 @dataclass(frozen=True)
+class Reply:
+    """A box's answer to a message."""
+
+    box: str
+    message: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
 class Foreign:
     """Nothing for us, and why."""
 
     why: str
 
 
-def sort(message: Message) -> File | LedgerLines | Foreign:
+def sort(message: Message) -> File | LedgerLines | Reply | Foreign:
     """What a message is."""
     topic = _TOPIC.fullmatch(message.topic)
     if topic is None:
@@ -60,7 +69,7 @@ def sort(message: Message) -> File | LedgerLines | Foreign:
         case "ledger":
             return LedgerLines(box, name, message.payload)
         case "reply":
-            return Foreign("reply")  # nobody here has sent a command
+            return Reply(box, name, message.payload)
         case _:
             return _file(box, what, name, message.payload)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from handschlag_archive.stores.copies import Copies
 from handschlag_archive.stores.folder import FolderStore
 from handschlag_archive.stores.port import Store, StoreDown
@@ -15,6 +17,9 @@ from handschlag_archive.stores.settings import BadSetting, Chosen, InFolder
 if TYPE_CHECKING:
     from handschlag_archive.settings import Settings
     from handschlag_archive.stores.s3 import Credentials, S3Store
+
+ERASED: Final = ".erased"
+"""Below a bucket's prefix; no box can be called that, and the keys' own store passes over it."""
 
 SPARED_S: Final = 3600.0
 """Torn writes younger than this may be another worker's that is writing them."""
@@ -45,6 +50,22 @@ def open_stores(settings: "Settings") -> Opened:
     for store in (*clips, *keys):
         _look_at(store)
     return Opened(_joined(clips, copies), _joined(keys, copies), copies)
+
+
+def open_erasures(settings: "Settings") -> Store:
+    """The place of the erasure list: beside the keys, in every bucket that holds any, or else in its folder.
+
+    One place that takes an entry is enough to go on: what is destroyed is destroyed where it can be at once, and the
+    entry is written again each time that the rest is tried, until no key store is missing.
+    """
+    places: list[Store] = []
+    if any(isinstance(one, InFolder) for one in settings.keys):
+        places.append(FolderStore(Path(settings.erasures)))
+    for number, one in enumerate(settings.keys):
+        if not isinstance(one, InFolder):
+            beside = msgspec.structs.replace(one, prefix=f"{one.prefix}{ERASED}/")
+            places.append(_open(beside, f"keys[{number}]", holds_clips=False))
+    return _joined(places, 1)
 
 
 def each(store: Store) -> Sequence[Store]:
