@@ -37,7 +37,8 @@ from handschlag_archive.index import IndexBroken
 from handschlag_archive.ingest import Ingest, Message
 from handschlag_archive.settings import Settings
 
-_MOST_UNSENT_RECEIPTS: Final = 10_000
+_MOST_UNSENT_RECEIPTS: Final = 2_000
+_SUBSCRIBED_WITHIN_S: Final = 30.0
 _PAUSE_S: Final = 1.0
 
 _log: Final = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Worker:
         self._subscribed = threading.Event()
         self._connection = 0
         self._connected = False
+        self._unsubscribed_since: float | None = None
         self._refused: str | None = None
         self._network = f"archive-{secrets.token_hex(6)}"
         self._subscription = shared_subscription(read_signing_key(Path(settings.signing_key)))
@@ -90,7 +92,7 @@ class Worker:
 
         Raises:
             BrokerRefused: the broker refuses the subscription.
-            WorkerDied: the network thread ended by itself.
+            WorkerDied: the network thread ended by itself, or the broker does not answer the subscription.
 
         """
         broker = self._settings.broker
@@ -161,6 +163,8 @@ class Worker:
         answers = self._commit([arrived.message for arrived in group])
         if answers is None:
             return  # told to stop while nothing could be kept: not acknowledged, so the box will send it again
+        self.counts["groups"] += 1
+        self.counts["messages"] += len(group)
         with self._changed:
             for arrived in group:
                 if self._connected and arrived.connection == self._connection:
@@ -209,14 +213,16 @@ class Worker:
                 self.counts["receipts not sent"] += 1  # the box asks again
                 continue
             sent = self._client.publish(answer.topic, answer.receipt, qos=1)
-            if sent.rc != paho.MQTT_ERR_SUCCESS:
-                self.counts["receipts not sent"] += 1
+            self.counts["receipts" if sent.rc == paho.MQTT_ERR_SUCCESS else "receipts not sent"] += 1
 
     def _check(self) -> None:
         if self._refused is not None:
             raise BrokerRefused(self._refused)
         if not any(thread.name == f"paho-mqtt-client-{self._network}" for thread in threading.enumerate()):
             raise WorkerDied("the network thread ended by itself")
+        since = self._unsubscribed_since
+        if since is not None and time.monotonic() - since > _SUBSCRIBED_WITHIN_S:
+            raise WorkerDied(f"the broker has not answered the subscription for {_SUBSCRIBED_WITHIN_S:.0f} s")
 
     # paho's thread from here on: these only note what happened.
 
@@ -229,6 +235,7 @@ class Worker:
         with self._changed:
             self._connection += 1
             self._connected = True
+            self._unsubscribed_since = time.monotonic()
         client.subscribe(self._subscription, qos=1)
 
     def _on_connect_fail(self, _client: paho.Client, _data: Any) -> None:
@@ -239,6 +246,7 @@ class Worker:
     ) -> None:
         with self._changed:
             self._connected = False
+            self._unsubscribed_since = None
         if not self._stopping.is_set():
             _log.warning("the connection to the broker ended: %s", reason)
 
@@ -250,6 +258,7 @@ class Worker:
                 self._refused = f"the broker refuses the shared subscription: {reasons[0]}"
                 self._changed.notify_all()
             return
+        self._unsubscribed_since = None
         self._on_ready()
         self._subscribed.set()
         with self._changed:

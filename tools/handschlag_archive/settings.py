@@ -37,6 +37,8 @@ class Ingest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds without anything new before a manifest's missing files are named."""
     group: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 256
     """The most messages of one commit."""
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """How many processes take in, each with its own connection to the broker."""
     receive_maximum: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 512
     """The most messages that the broker may send ahead of our acknowledgements."""
 

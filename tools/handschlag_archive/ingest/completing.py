@@ -13,7 +13,7 @@ around from time to time, and takes over what its owner, who may be dead, has no
 
 import logging
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -21,7 +21,7 @@ from typing import Final
 from handschlag.errors import HandschlagError
 from handschlag.sealing.manifest import rewrap_counter
 from handschlag_archive.clerk import Answer, Clerk
-from handschlag_archive.index import Index, Row, State, StoredReceipt, Which
+from handschlag_archive.index import Index, IndexBusy, Row, State, StoredReceipt, Which
 from handschlag_archive.ingest.counts import Counts
 from handschlag_archive.ingest.names import Names
 from handschlag_archive.ingest.shelves import Shelves
@@ -40,6 +40,8 @@ _MOST_JUDGED: Final = 256
 _MOST_LISTED: Final = 32
 _MOST_WAITING: Final = 10_000
 _PAGE: Final = 100
+_STUCK: Final = -1
+"""No number of files: what could not be completed is looked at again as if something new had come."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -118,10 +120,23 @@ class Completing:
         answers = []
         for which in recordings:
             if which in manifests:
-                answers += self._progress_or_stored(which, manifests[which], now)
+                answers += self._unless_stuck(which, partial(self._progress_or_stored, which, manifests[which]), now)
             else:
                 answers.append(self._clerk.progress(which, self._names.of(which)))
         return answers
+
+    def _unless_stuck(self, which: Which, work: Callable[[float], list[Answer]], now: float) -> list[Answer]:
+        """Do `work`; where a store cannot do its part for this recording, later: it must not hold the others up."""
+        try:
+            return work(now)
+        except IndexBusy:
+            self._wait(which, _Waiting(now + self._settle_s, _STUCK))
+            raise
+        except OSError as error:
+            self._counts["completing waits"] += 1
+            _log.error("%s of %s cannot be completed yet: %s", which.recording, which.box, error)
+            self._wait(which, _Waiting(now + self._settle_s, _STUCK))
+            return [self._clerk.progress(which, self._names.of(which))]
 
     def _progress_or_stored(self, which: Which, manifests: Sequence[Place], now: float) -> list[Answer]:
         have = self._have(which)
@@ -246,7 +261,7 @@ class Completing:
         answers: list[Answer] = []
         ripe = [which for which, waiting in self._waiting.items() if waiting.due <= now][:_PAGE]
         for which in ripe:
-            answers += self._settle(which, self._waiting.pop(which), now)
+            answers += self._unless_stuck(which, partial(self._settle, which, self._waiting.pop(which)), now)
         if self._resuming:
             answers += self._resume_page(now)
         if self._look_due is None or self._look_due <= now:
