@@ -18,7 +18,8 @@ import pytest
 
 from handschlag.adapters.uplink import BadUplink, MqttUplink, TlsFiles
 from handschlag.adapters.uplink import session as session_module
-from handschlag.core.events import Connected, Disconnected, FileSent, OwnerSaid, Progressed, SendFailed
+from handschlag.core.events import Connected, Disconnected, FileSent, OwnerSaid, Progressed, Refused, SendFailed
+from handschlag.sealing import receipt
 from handschlag.sealing.keys import OwnerSecret
 from handschlag.sealing.owner import OwnerMessage, message_id, sign_owner
 from handschlag.sealing.trust import TrustedKey
@@ -211,6 +212,24 @@ def test_only_our_archives_receipts_for_us_become_events(broker: Broker) -> None
         ]
         assert (box.uplink.counts.forged, box.uplink.counts.foreign) == (6, 2)
         assert not box.inbox.of(Disconnected)
+
+
+def test_a_refusal_counts_once_however_often_it_is_said(broker: Broker) -> None:
+    """Refusals count up until a recording is set aside, so the same or an older one, said again, must not count."""
+
+    def refused(second: int, recording: str = RECORDING) -> bytes:
+        at = f"2026-11-24T10:00:{second:02}Z"
+        why = receipt.Refused(box=BOX, at=at, epoch="1", recording=recording, why=str(second))
+        return ARCHIVE.sign(why)
+
+    ours = f"handschlag/1/{BOX}/down/receipt"
+    with Peer(broker.port) as archive, boxed(Box(broker.port)) as box:
+        box.inbox.until(lambda: bool(box.inbox.of(Connected)))
+        for token in (refused(5), refused(5), refused(4), refused(4, RECORDING[:-1] + "0"), refused(5), refused(6)):
+            archive.publish(ours, token)
+        box.inbox.until(lambda: len(box.inbox.of(Refused)) >= 3)
+        assert [each.why for each in box.inbox.of(Refused)] == ["5", "4", "6"]
+        assert box.uplink.counts.replayed == 3
 
 
 def test_the_owners_word_to_this_box_becomes_an_event_and_is_answered(broker: Broker) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from handschlag.adapters.uplink.outbox import File
 from handschlag.adapters.uplink.tls import TlsFiles
 from handschlag.core.events import SendFailed
 from handschlag.ports import Post
+from handschlag.sealing.encoding import is_before
 from handschlag.sealing.keys import Keyring
+from handschlag.sealing.receipt import Receipt, Refused
 
 MAX_PAYLOAD = 96 * 1024
 """No file of a recording is longer (design/wire.md)."""
@@ -25,6 +27,7 @@ class UplinkCounts:
     connections: int = 0
     foreign: int = 0
     forged: int = 0
+    replayed: int = 0
     too_long: int = 0
     ledger_failed: int = 0
 
@@ -46,6 +49,21 @@ class Link:
     now: Callable[[], float]
     post: Post
     counts: UplinkCounts
+    refused_at: dict[str, str] = field(default_factory=dict)
+    """The archive's time of each recording's last refusal."""
+
+    def is_replayed(self, said: Receipt) -> bool:
+        """Whether a refusal is not newer than the last one: only those count up, so only those are worth repeating.
+
+        Whoever gets hold of one genuine refusal could else have a recording set aside by saying it again and again.
+        """
+        if not isinstance(said, Refused):
+            return False
+        last = self.refused_at.get(said.recording)
+        if last is not None and not is_before(last, said.at):
+            return True
+        self.refused_at[said.recording] = said.at
+        return False
 
     def fail(self, file: File, why: str, *, permanent: bool) -> None:
         """Tell that a file was not sent."""

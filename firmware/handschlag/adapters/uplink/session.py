@@ -272,6 +272,9 @@ class Session:
         if said.box != link.box:
             link.counts.foreign += 1
             return
+        if not isinstance(said, OwnerMessage) and link.is_replayed(said):
+            link.counts.replayed += 1
+            return
         link.post(event)
 
     def _on_disconnect(
