@@ -1,8 +1,8 @@
 """Words of the archive, the owner and the operator count by their keys alone: end to end over the shipped broker.
 
 Somebody has stolen the archive's certificate for the broker, and hears and says there what the archive may; the keys
-that sign he has not. What he can replay he does. A real box process must stay as it was, spool and ledger byte for byte;
-then the true archive comes and everything is delivered.
+that sign he has not. What he can replay he does. A real box process must stay as it was, spool and ledger byte for
+byte; then the true archive comes and everything is delivered.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,9 +20,8 @@ import pytest
 from handschlag.sealing import receipt as receipts
 from handschlag.sealing.jws import sign
 from handschlag.sealing.keys import OwnerSecret, SigningKey
-from handschlag.sealing.owner import OwnerMessage, message_id, sign_owner
+from handschlag.sealing.owner import Name, OwnerMessage, message_id, sign_owner
 from handschlag.sealing.trust import Trust, TrustedKey, write_trust
-from handschlag_archive.mqtt import shared_subscription
 from tests.support.guest import Guest
 from tests.support.needs import need_mosquitto
 from tests.system.fire.judge import sha256
@@ -68,8 +68,8 @@ class Stolen:
         return [got.payload for got in self.thief.got if got.topic == topic]
 
 
-def _owner(
-    recording: str | None, *, name: str = "hold", counter: int, box: str = BOX, epoch: int | None = None
+def _word(
+    recording: str | None, *, name: Name = "hold", counter: int, box: str = BOX, epoch: int | None = None
 ) -> OwnerMessage:
     return OwnerMessage(
         box=box,
@@ -77,7 +77,7 @@ def _owner(
         counter=counter,
         at=NOW,
         recording=recording,
-        epoch=epoch,  # type: ignore[arg-type]
+        epoch=epoch,
     )
 
 
@@ -111,10 +111,10 @@ def _know_expired(trial: Fire, expired: SigningKey) -> None:
 def _false_receipts(stolen: Stolen) -> Iterator[tuple[str, bytes]]:
     """What he is, and the receipt, each of which would move something if it were believed."""
     own, true = SigningKey.new(), stolen.trial.plant.archive_key
-    about = {"box": BOX, "at": NOW, "epoch": stolen.true_epoch}
+    about: dict[str, Any] = {"box": BOX, "at": NOW, "epoch": stolen.true_epoch}
     (first, first_hash), (second, second_hash) = stolen.recordings
     for recording, manifest in stolen.recordings:
-        of = {**about, "recording": recording}
+        of: dict[str, Any] = {**about, "recording": recording}
         stored = receipts.Stored(**of, manifest_hash=manifest, copies=2)
         refused = receipts.Refused(**of, manifest_hash=manifest, why="because")
         yield "his own key", receipts.sign_receipt(stored, own)
@@ -184,24 +184,24 @@ def _encode(said: object) -> bytes:
 def _false_words_of_the_owner(stolen: Stolen, replayed: bytes) -> Iterator[tuple[str, bytes]]:
     false, true = SigningKey.new(), stolen.trial.plant.owner.signing()
     (first, _), _ = stolen.recordings
-    yield "his own key", sign_owner(_owner(first, name="erase", counter=99), false)
-    yield "the archive's key", sign_owner(_owner(first, name="erase", counter=99), stolen.trial.plant.archive_key)
-    yield "under the owner's kid", _under_kid(sign_owner(_owner(first, name="erase", counter=99), false), true.kid)
-    yield "of another box", sign_owner(_owner(first, name="erase", counter=99, box=OTHER), true)
-    yield "of another owner", sign_owner(_owner(first, name="erase", counter=99), OwnerSecret.new().signing())
-    yield "altered", _altered(sign_owner(_owner(first, name="erase", counter=2), true), b'"counter":2', b'"counter":8')
-    yield "an epoch", sign_owner(_owner(None, name="epoch", counter=99, epoch=99), false)
-    yield "another type", sign(msgspec.json.encode(_owner(first, name="erase", counter=99)), "handschlag-receipt", true)
-    yield "an older counter", sign_owner(_owner(first, name="erase", counter=4), true)
+    yield "his own key", sign_owner(_word(first, name="erase", counter=99), false)
+    yield "the archive's key", sign_owner(_word(first, name="erase", counter=99), stolen.trial.plant.archive_key)
+    yield "under the owner's kid", _under_kid(sign_owner(_word(first, name="erase", counter=99), false), true.kid)
+    yield "of another box", sign_owner(_word(first, name="erase", counter=99, box=OTHER), true)
+    yield "of another owner", sign_owner(_word(first, name="erase", counter=99), OwnerSecret.new().signing())
+    yield "altered", _altered(sign_owner(_word(first, name="erase", counter=2), true), b'"counter":2', b'"counter":8')
+    yield "an epoch", sign_owner(_word(None, name="epoch", counter=99, epoch=99), false)
+    yield "another type", sign(msgspec.json.encode(_word(first, name="erase", counter=99)), "handschlag-receipt", true)
+    yield "an older counter", sign_owner(_word(first, name="erase", counter=4), true)
     yield "the same again", replayed
     yield "noise", b"\xff" * 1000
 
 
 def test_nothing_that_a_thief_of_the_archive_s_certificate_says_changes_a_box(stolen: Stolen) -> None:
-    """Forged, foreign, expired and replayed receipts and owner's words: not a byte of spool and ledger, then delivery."""
+    """Forged, foreign, expired, replayed receipts and owner's words: not a byte of spool and ledger; then delivery."""
     owner = stolen.trial.plant.owner.signing()
     (first, _), _ = stolen.recordings
-    genuine = sign_owner(_owner(first, counter=5), owner)
+    genuine = sign_owner(_word(first, counter=5), owner)
     assert stolen.answer(genuine) == "done"
     before = stolen.state()
     for _, token in _false_receipts(stolen):
@@ -212,7 +212,7 @@ def test_nothing_that_a_thief_of_the_archive_s_certificate_says_changes_a_box(st
         assert stolen.thief.attempt(f"handschlag/1/{BOX}/down/{what}") == 0x87
     stolen.thief.subscribe("handschlag/1/+/up/#")
     assert stolen.answer(genuine) == "done"
-    assert stolen.answer(sign_owner(_owner(first, name="erase", counter=3), owner)) == "replayed"
+    assert stolen.answer(sign_owner(_word(first, name="erase", counter=3), owner)) == "replayed"
     assert stolen.state() == before
 
     stolen.thief.drop()
@@ -234,7 +234,6 @@ def test_the_test_would_see_a_box_that_believes(stolen: Stolen, number: int) -> 
         folder = stolen.trial.plant.boxes[BOX].data / "spool" / recording
         stolen.trial.until("the receipt", (folder / "receipt.jws").exists)
     else:
-        token = sign_owner(_owner(recording, name="erase", counter=1), stolen.trial.plant.owner.signing())
+        token = sign_owner(_word(recording, name="erase", counter=1), stolen.trial.plant.owner.signing())
         assert stolen.answer(token) == "done"
     assert stolen.state() != before
-    assert shared_subscription(stolen.trial.plant.archive_key) != ""
