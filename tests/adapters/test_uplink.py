@@ -407,16 +407,25 @@ def test_a_box_without_certificate_is_not_let_in(tmp_path: Path) -> None:
 
 
 def test_certificate_files_that_are_away_for_a_while_stop_nothing(tmp_path: Path) -> None:
-    """While a certificate is being renewed its file may be missing: told as Disconnected, tried again, connected."""
+    """While a certificate is being renewed its file may be missing: the next attempts fail, a later one connects."""
     made = make_certificates(tmp_path / "tls", BOX)
     tls = TlsFiles(made.ca, made.certificate(BOX), made.key(BOX))
+    attempts: list[float] = []
+
+    def note(at_most: float) -> float:
+        attempts.append(at_most)
+        return 0.01
+
     with running_broker(tmp_path / "broker", certificates=made) as broker:
-        away = tls.certificate.rename(tmp_path / "away.pem")
-        tls.certificate.write_bytes(away.read_bytes())
-        waiting = Box(broker.port, tls=tls)
-        tls.certificate.unlink()
-        with boxed(waiting) as box:
+        broker.kill()
+        with boxed(Box(broker.port, tls=tls, jitter=note)) as box:
             box.inbox.until(lambda: bool(box.inbox.of(Disconnected)))
+            away = tls.certificate.rename(tmp_path / "away.pem")
+            before = len(attempts)
+            box.inbox.until(lambda: len(attempts) > before + 1)  # no attempt has the certificate any more
+            broker.start()
+            so_far = len(attempts)
+            box.inbox.until(lambda: len(attempts) > so_far + 3)
             assert not box.inbox.of(Connected)
             away.rename(tls.certificate)
             box.inbox.until(lambda: bool(box.inbox.of(Connected)))
