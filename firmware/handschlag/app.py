@@ -85,6 +85,8 @@ class App:
 
     `facts` is what the ledger remembers of former runs; `inbox` is the queue that the adapters post to. `on_heard` is
     told of every block that was heard, with its time and what was noticed in it, in this thread and after the core.
+    `report` gives the status that a reply can carry, `set_log_level` sets what is logged ("": as at the start).
+    When `run` has returned, `restarts` says whether the box is to be started again.
     """
 
     def __init__(
@@ -98,6 +100,8 @@ class App:
         inbox: queue.SimpleQueue[ev.Event | None],
         sample_rate_in: int,
         on_change: Callable[[App], None] = lambda _app: None,
+        report: Callable[[App], Mapping[str, Any]] = lambda _app: {},
+        set_log_level: Callable[[str], None] = lambda _level: None,
         on_heard: Callable[[float, Sequence[ev.Event]], None] = lambda _at, _events: None,
     ) -> None:
         self.state = BoxState.new(policy)
@@ -109,6 +113,9 @@ class App:
         self._facts = facts
         self._rate_in = sample_rate_in
         self._on_change = on_change
+        self._report = report
+        self._set_log_level = set_log_level
+        self.restarts = False
         self._on_heard = on_heard
         self._queue = inbox
         self._timers: dict[str, float] = {}
@@ -145,6 +152,8 @@ class App:
                 epoch=facts.epoch,
                 ledger_doubt=facts.ledger_doubt,
                 doubted_now=ports.ledger.doubt,
+                archive=facts.archive,
+                operator=facts.operator,
             )
         )
         for recording, row in ports.catalog.rows().items():
@@ -294,6 +303,8 @@ class App:
             do.Record: lambda e, _: ports.ledger.append(e.kind, e.fields, e.ticket),
             do.CheckLedger: lambda e, _: ports.ledger.check(e.seq, e.hash, e.who),
             do.Reply: lambda e, _: self._reply(e),
+            do.SetLogLevel: lambda e, _: self._set_log_level(e.level),
+            do.Restart: lambda _e, _: self._restart(),
             do.OpenRecording: self._open,
             do.WriteKeys: lambda e, _: ports.spool.write_keys(e.recording),
             do.StartCapture: lambda e, _: self.recorder.start(e.recording, self._time_of(self.ear.position)),
@@ -305,9 +316,9 @@ class App:
             do.FinishInterrupted: lambda e, _: self._finish_interrupted(e),
             do.SetAside: lambda e, _: ports.spool.set_aside(e.recording, e.why),
             do.ListFiles: lambda e, _: ports.spool.list_files(e.recording),
-            do.Send: lambda e, _: ports.uplink.send(e.recording, e.name),
+            do.Send: lambda e, _: ports.uplink.send(e.recording, e.name, e.rank),
             do.SendLedger: lambda e, _: ports.uplink.send_ledger(e.first, e.last),
-            do.KeepReceipt: lambda e, _: ports.spool.keep_receipt(e.recording, e.receipt),
+            do.KeepReceipt: lambda e, _: ports.spool.keep_receipt(e.recording, e.receipt, e.epoch),
             do.DropRevoke: lambda e, _: ports.spool.drop_revoke(e.recording),
             do.SaveRow: lambda e, _: ports.catalog.save(
                 e.recording, {"state": e.state, "attempts": e.attempts, "reason": e.reason}
@@ -316,8 +327,12 @@ class App:
         }
 
     def _reply(self, effect: do.Reply) -> None:
-        self.ports.uplink.reply(effect.id, effect.outcome)
+        self.ports.uplink.reply(effect.id, effect.outcome, self._report(self) if effect.report else None)
         self.ports.owner.answered(effect.id)
+
+    def _restart(self) -> None:
+        self.restarts = True
+        self.stop()
 
     def _listen(self, effect: do.Listen) -> None:
         self._listening = effect.on

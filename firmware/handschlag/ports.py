@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from handschlag.core.effects import RecLamp, StatusLamp, Value
+from handschlag.core.effects import Rank, RecLamp, StatusLamp, Value
 from handschlag.core.events import Event, LedgerDoubted
 from handschlag.core.sources import Fact
 
@@ -272,8 +272,8 @@ class Spool(Protocol):
         """Move a recording that fits no rule out of the way, unchanged."""
         ...
 
-    def keep_receipt(self, recording: str, receipt: bytes) -> None:
-        """Write receipt.jws. Posts ReceiptDurable."""
+    def keep_receipt(self, recording: str, receipt: bytes, epoch: str) -> None:
+        """Write receipt.jws, in the place of an older one. Posts ReceiptDurable of that epoch."""
         ...
 
     def drop_revoke(self, recording: str) -> None:
@@ -369,16 +369,19 @@ class Uplink(Protocol):
         """Begin to connect, for ever."""
         ...
 
-    def send(self, recording: str, name: str) -> None:
-        """Publish a file; its bytes are read when its turn comes. Posts FileSent or SendFailed."""
+    def send(self, recording: str, name: str, rank: Rank = Rank.BACKLOG) -> None:
+        """Publish a file; its bytes are read when its turn comes, by rank. Posts FileSent or SendFailed."""
         ...
 
     def send_ledger(self, first: int, last: int) -> None:
         """Publish ledger lines; answered by LedgerSynced, one day."""
         ...
 
-    def reply(self, message: str, outcome: str) -> None:
-        """Publish what came of a message of the owner; while offline nothing is kept, as the message is repeated."""
+    def reply(self, message: str, outcome: str, status: Mapping[str, Any] | None = None) -> None:
+        """Publish what came of a message of owner or operator, and the status where it was asked for.
+
+        While offline nothing is kept, as the message is repeated.
+        """
         ...
 
     def close(self) -> None:

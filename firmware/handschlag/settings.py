@@ -137,8 +137,21 @@ class PanelSection(Section, frozen=True):
     socket: str = ""
 
 
+class QuietSection(Section, frozen=True):
+    """Hours without sending, in local time; such as end before they begin go over midnight."""
+
+    days: tuple[Day, ...]
+    begin: Hour
+    end: Hour
+
+
 class UplinkSection(Section, frozen=True):
-    """The broker. Without `ca` the connection is not encrypted, which is refused unless the host is this machine."""
+    """The broker. Without `ca` the connection is not encrypted, which is refused unless the host is this machine.
+
+    `in_flight` files are on their way at a time. `cap_kbit_s` is the bandwidth for files, a live call's clips included,
+    in 1000 bits each second; a whole clip must get through in a minute. Revocations and the status go past it, and past
+    the hours of `quiet`, in which nothing else is sent.
+    """
 
     kind: Literal["mqtt", "absent"]
     host: str = ""
@@ -146,6 +159,9 @@ class UplinkSection(Section, frozen=True):
     ca: str = ""
     certificate: str = ""
     key: str = ""
+    in_flight: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    cap_kbit_s: Annotated[int, msgspec.Meta(ge=16, le=10_000_000)] | None = None
+    quiet: tuple[QuietSection, ...] = ()
 
 
 class Settings(Section, frozen=True):
@@ -332,10 +348,24 @@ def _check_device(path: Path, settings: Settings) -> None:
         raise BadSetting(f"{path}: audio.device = {error}") from error
 
 
+def _check_hours(path: Path, settings: Settings) -> None:
+    for number, duty in enumerate(settings.duty):
+        if not duty.days or not duty.staff or duty.begin == duty.end:
+            raise BadSetting(
+                f"{path}: duty[{number}] {duty.begin} to {duty.end}: needs days, staff, and two hours that must differ"
+            )
+    for number, quiet in enumerate(settings.uplink.quiet):
+        if not quiet.days or quiet.begin == quiet.end:
+            raise BadSetting(
+                f"{path}: uplink.quiet[{number}] {quiet.begin} to {quiet.end}: needs days and two different hours"
+            )
+
+
 def _check(path: Path, loaded: Loaded) -> None:
     settings = loaded.settings
     _check_line(path, settings)
     _check_device(path, settings)
+    _check_hours(path, settings)
     needed = (
         (
             "line.port",
@@ -348,11 +378,6 @@ def _check(path: Path, loaded: Loaded) -> None:
         ("panel.socket", settings.panel.kind == "pipe", settings.panel.socket, "the world's socket"),
         ("uplink.host", settings.uplink.kind == "mqtt", settings.uplink.host, "the broker's host name"),
     )
-    for number, duty in enumerate(settings.duty):
-        if not duty.days or not duty.staff or duty.begin == duty.end:
-            raise BadSetting(
-                f"{path}: duty[{number}] {duty.begin} to {duty.end}: needs days, staff, and two hours that must differ"
-            )
     for key, applies, value, allowed in needed:
         if applies and not value:
             raise BadSetting(f"{path}: {key} = {value!r}: is missing; allowed is {allowed}")

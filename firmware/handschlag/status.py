@@ -37,9 +37,13 @@ class Status:
     far_dbm0: float
     near_dbm0: float
     connected: bool
+    status_refused: str
     backlog: int
     receipts: int
     revokes: int
+    stale_receipts: int
+    archive_epoch: str
+    quiet_hours: bool
     clips_sealed: int
     clips_dropped: int
     lost_frames: int
@@ -77,9 +81,13 @@ def status(app: App) -> Status:
         far_dbm0=round(app.levels.far_dbm0, 1),
         near_dbm0=round(app.levels.near_dbm0, 1),
         connected=delivery.connected,
+        status_refused=delivery.status_refused,
         backlog=backlog(delivery),
         receipts=delivery.receipts,
         revokes=len(delivery.revokes),
+        stale_receipts=delivery.stale_receipts,
+        archive_epoch=delivery.archive.epoch,
+        quiet_hours=delivery.clock.quiet,
         clips_sealed=app.recorder.clips_sealed,
         clips_dropped=app.recorder.clips_dropped,
         lost_frames=app.counters.lost_frames,

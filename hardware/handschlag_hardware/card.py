@@ -40,6 +40,7 @@ ORDER: Final = (
     StatusLamp.PRIVATE,
     StatusLamp.WARNING,
     StatusLamp.CANNOT_RECORD,
+    StatusLamp.IDENTIFY,
     StatusLamp.OFF,
 )
 """As a reader looks for them: the good ones first."""

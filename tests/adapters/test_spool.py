@@ -196,7 +196,7 @@ def test_a_receipt_that_comes_after_the_destruction_brings_nothing_back(bench: B
     bench.record(spool)
     spool.close_recording(closing())
     spool.destroy(ONE)
-    spool.keep_receipt(ONE, b"receipt")
+    spool.keep_receipt(ONE, b"receipt", "e1")
     assert bench.failures() == ["keeping the receipt: ENOENT"]
     assert not bench.folder().exists()
     bench.files.done.clear()

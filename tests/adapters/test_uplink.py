@@ -18,8 +18,8 @@ import pytest
 
 from handschlag.adapters.uplink import BadUplink, MqttUplink, TlsFiles
 from handschlag.adapters.uplink import session as session_module
-from handschlag.core.events import Connected, Disconnected, FileSent, OwnerSaid, Progressed, Refused, SendFailed
-from handschlag.sealing import receipt
+from handschlag.core.effects import Rank
+from handschlag.core.events import Connected, Disconnected, FileSent, OwnerSaid, Progressed, SendFailed
 from handschlag.sealing.keys import OwnerSecret
 from handschlag.sealing.owner import OwnerMessage, message_id, sign_owner
 from handschlag.sealing.trust import TrustedKey
@@ -160,8 +160,12 @@ def test_every_file_is_told_exactly_once(broker: Broker) -> None:
         assert [sent.name for sent in box.inbox.of(FileSent)] == names
 
 
-def test_a_revocation_goes_before_what_waits(broker: Broker) -> None:
-    """A withdrawal overtakes the backlog (P7)."""
+OTHER = "0190a5b0-7c1e-7abc-8def-0123456789ac"
+THIRD = "0190a5b0-7c1e-7abc-8def-0123456789ad"
+
+
+def test_what_ranks_higher_overtakes_what_waits(broker: Broker) -> None:
+    """A withdrawal before everything (P7), then answers, manifests, a call's clips, the backlog."""
     gate = threading.Event()
     order: list[str] = []
 
@@ -173,11 +177,36 @@ def test_a_revocation_goes_before_what_waits(broker: Broker) -> None:
     with boxed(Box(broker.port, read=read)) as box:
         box.inbox.until(lambda: bool(box.inbox.of(Connected)))
         for number in range(50):
-            box.uplink.send(RECORDING, f"{number:06d}.clip")
-        box.uplink.send(RECORDING, "revoke.jws")
+            box.uplink.send(OTHER, f"{number:06d}.clip")
+        for name, rank in (("live.clip", Rank.LIVE), ("manifest.jws", Rank.MANIFEST), ("revoke.jws", Rank.REVOCATION)):
+            box.uplink.send(THIRD if rank is Rank.REVOCATION else RECORDING, name, rank)
         gate.set()
-        box.inbox.until(lambda: len(box.inbox.of(FileSent)) == 51)
-        assert order.index("revoke.jws") <= 1
+        box.inbox.until(lambda: len(box.inbox.of(FileSent)) == 53)
+        clips = [f"{number:06d}.clip" for number in range(1, 50)]
+        assert [name for name in order if name != "000000.clip"] == ["revoke.jws", "manifest.jws", "live.clip", *clips]
+
+
+def test_a_withdrawal_takes_back_what_waits_of_its_recording(broker: Broker) -> None:
+    """Files that were handed out before are told as not sent; those of others go on (P7)."""
+    gate = threading.Event()
+    order: list[str] = []
+
+    def read(recording: str, name: str) -> bytes:
+        order.append(f"{recording[-1]} {name}")
+        gate.wait(10)
+        return b"x"
+
+    with boxed(Box(broker.port, read=read)) as box:
+        box.inbox.until(lambda: bool(box.inbox.of(Connected)))
+        for name in "abcd":
+            box.uplink.send(RECORDING, name)
+            box.uplink.send(OTHER, name)
+        box.inbox.until(lambda: bool(order))
+        box.uplink.send(RECORDING, "revoke.jws", Rank.REVOCATION)
+        gate.set()
+        box.inbox.until(lambda: len(box.inbox.of(FileSent)) == 6)
+        assert order == ["b a", "b revoke.jws", "c a", "c b", "c c", "c d"]
+        assert [(each.name, each.permanent) for each in box.inbox.of(SendFailed)] == [(n, False) for n in "bcd"]
 
 
 def test_ledger_lines_are_cut_to_what_fits(broker: Broker) -> None:
@@ -212,24 +241,6 @@ def test_only_our_archives_receipts_for_us_become_events(broker: Broker) -> None
         ]
         assert (box.uplink.counts.forged, box.uplink.counts.foreign) == (6, 2)
         assert not box.inbox.of(Disconnected)
-
-
-def test_a_refusal_counts_once_however_often_it_is_said(broker: Broker) -> None:
-    """Refusals count up until a recording is set aside, so the same or an older one, said again, must not count."""
-
-    def refused(second: int, recording: str = RECORDING) -> bytes:
-        at = f"2026-11-24T10:00:{second:02}Z"
-        why = receipt.Refused(box=BOX, at=at, epoch="1", recording=recording, why=str(second))
-        return ARCHIVE.sign(why)
-
-    ours = f"handschlag/1/{BOX}/down/receipt"
-    with Peer(broker.port) as archive, boxed(Box(broker.port)) as box:
-        box.inbox.until(lambda: bool(box.inbox.of(Connected)))
-        for token in (refused(5), refused(5), refused(4), refused(4, RECORDING[:-1] + "0"), refused(5), refused(6)):
-            archive.publish(ours, token)
-        box.inbox.until(lambda: len(box.inbox.of(Refused)) >= 3)
-        assert [each.why for each in box.inbox.of(Refused)] == ["5", "4", "6"]
-        assert box.uplink.counts.replayed == 3
 
 
 def test_the_owners_word_to_this_box_becomes_an_event_and_is_answered(broker: Broker) -> None:

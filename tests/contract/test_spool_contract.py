@@ -26,6 +26,7 @@ from handschlag.core.events import (
 )
 from handschlag.ports import LedgerFacts, Spool
 from handschlag.sealing.encoding import sha256_hex
+from handschlag.sealing.receipt import Destroyed, Stored, sign_receipt
 from handschlag.sealing.revoke import read_revoke
 from handschlag.sim.worker import InlineWorker
 from tests.adapters.spool_bench import CLIP, ONE, TWO, Bench, closing, opening, raise_, samples
@@ -198,8 +199,8 @@ def test_a_receipt_stands_beside_its_recording(stand: Stand) -> None:
     spool = stand.start()
     stand.record(spool, clips=1)
     spool.close_recording(closing())
-    spool.keep_receipt(ONE, b"receipt")
-    stand.wait(ReceiptDurable(5.0, ONE))
+    spool.keep_receipt(ONE, b"receipt", "e1")
+    stand.wait(ReceiptDurable(5.0, ONE, "e1"))
     assert spool.read(ONE, "receipt.jws") == b"receipt"
     spool.list_files(ONE)
     stand.wait_for(FilesListed)
@@ -239,7 +240,11 @@ def test_closed_gone_and_revoked_are_found(stand: Stand) -> None:
     spool = stand.start()
     stand.record(spool)
     spool.close_recording(closing())
-    spool.keep_receipt(ONE, b"receipt")
+    stand.wait_for(RecordingClosed)
+    digest = stand.of(RecordingClosed)[0].manifest_hash
+    for epoch, at in (("e1", "2026-11-24T10:00:00Z"), ("e2", "2026-11-25T10:00:00.5Z")):
+        said = Stored(box=builder.BOX, recording=ONE, at=at, epoch=epoch, manifest_hash=digest, copies=1)
+        spool.keep_receipt(ONE, sign_receipt(said, builder.ARCHIVE_KEY), epoch)
     stand.record(spool, recording=TWO)
     with stand.news:
         assert stand.news.wait_for(lambda: stand.durable().count("keys.json") == 2, 20)
@@ -251,9 +256,34 @@ def test_closed_gone_and_revoked_are_found(stand: Stand) -> None:
     again.find(stand.post)
     one, two = stand.of(FolderFound)
     assert (one.recording, one.gone, one.receipted, one.has_manifest) == (ONE, False, True, True)
+    assert (one.receipt_epoch, one.receipt_said_at) == ("e2", 1795600800.5)
     assert one.manifest_hash == sha256_hex(again.read(ONE, "manifest.jws"))
     assert (two.recording, two.gone, two.has_keys) == (TWO, True, True)
     assert stand.of(RevokeFound) == [RevokeFound(5.0, TWO)]
+
+
+@pytest.mark.parametrize("wrong", ["recording", "manifest", "kind", "bytes"])
+def test_a_receipt_that_says_nothing_of_it_is_found_as_none(stand: Stand, wrong: str) -> None:
+    """Of another recording or manifest, no `stored`, or damaged: the recording has to be offered again."""
+    spool = stand.start()
+    stand.record(spool)
+    spool.close_recording(closing())
+    stand.wait_for(RecordingClosed)
+    digest = stand.of(RecordingClosed)[0].manifest_hash
+    about = {"box": builder.BOX, "at": "2026-11-24T10:00:00Z", "epoch": "e1"}
+    said: Stored | Destroyed = {  # type: ignore[assignment]  # mypy joins the two to their base
+        "recording": Stored(**about, recording=TWO, manifest_hash=digest, copies=1),
+        "manifest": Stored(**about, recording=ONE, manifest_hash="0" * 64, copies=1),
+        "kind": Destroyed(**about, recording=ONE),
+        "bytes": Stored(**about, recording=ONE, manifest_hash=digest, copies=1),
+    }[wrong]
+    token = sign_receipt(said, builder.ARCHIVE_KEY)
+    spool.keep_receipt(ONE, token[100:] if wrong == "bytes" else token, "e1")
+    spool.close()
+    stand.told.clear()
+    stand.start().find(stand.post)
+    (found,) = stand.of(FolderFound)
+    assert (found.receipted, found.receipt_epoch, found.receipt_said_at) == (False, "", 0.0)
 
 
 def test_an_interrupted_recording_is_finished_and_verifies(stand: Stand) -> None:

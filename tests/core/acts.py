@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
+from handschlag.core import effects as do
 from handschlag.core import events as ev
 from handschlag.core.events import Leg, TapAudio
+from handschlag.core.hours import Hours
 from handschlag.core.policy import AskWhen, Policy, Shift, Way
 from handschlag.core.staff import StaffConsent
+from tests.core.archive import CLOCK
 from tests.core.restart import restart
 from tests.core.world import SOUND_S, World
 
@@ -35,7 +38,7 @@ TAGS: tuple[str, ...] = (
     "second",
     "number",
 )
-TAGS += ("caller", "destroy", "delivery")
+TAGS += ("caller", "destroy", "delivery", "identify", "log-level")
 SOUNDS = tuple(sorted(SOUND_S))
 NUMBERS = ("112", "0110", "030123", "1", "2", "0", "112345", "0301124")
 CALLERS = ("030123", "0171555", "")
@@ -57,6 +60,11 @@ NIGHTS: tuple[dict[str, object], ...] = (  # on the Tuesday, with 3, who has not
     {"shifts": (Shift(frozenset({1}), 22 * 60, 6 * 60, (3,)),), "line_users": (1,)},
     {"shifts": (Shift(frozenset({2}), 22 * 60, 6 * 60, (1,), AskWhen.ALWAYS),), "line_users": (1, 3)},
     {"shifts": (Shift(frozenset({1}), 22 * 60, 6 * 60, (1,), AskWhen.ALWAYS),), "line_users": (1, 3)},
+)
+QUIET: tuple[tuple[Hours, ...], ...] = (
+    *((), (), ()),
+    (Hours(ALWAYS, 0, 1440),),
+    (Hours(frozenset({1, 2}), 22 * 60, 8 * 60),),
 )
 TUESDAY_NOON = 1_699_963_200.0  # 2023-11-14, UTC
 
@@ -295,20 +303,57 @@ def hostile_archive(w: World, r: Random) -> None:
     """Receipts about a recording that is not that far, and answers to things never sent."""
     name = w.recording or next(iter(w.files), UNKNOWN)
     digest = r.choice(("", f"hash of {name}"))
+    said = r.choice(("e0", "e1", "e1")), CLOCK + w.now - r.choice((0.0, 0.0, 5.0, 1e6, -1e6))
     words: Sequence[ev.Event] = (
-        ev.Missing(w.now, name, digest, ("keys.json", "manifest.jws", "../x")),
-        ev.Stored(w.now, name, digest, 1, "e", b""),
-        ev.Refused(w.now, name, "x"),
-        ev.ArchiveDestroyed(w.now, name),
-        ev.Progressed(w.now, name, frozenset({"keys.json"})),
+        ev.Missing(w.now, name, digest, ("keys.json", "manifest.jws", "../x"), *said),
+        ev.Stored(w.now, name, digest, 1, b"", *said),
+        ev.Refused(w.now, name, "x", r.choice(("", digest)), *said),
+        ev.ArchiveDestroyed(w.now, name, *said),
+        ev.Progressed(w.now, name, frozenset({"keys.json"}), *said),
+        ev.StatusRefused(w.now, "x"),
         ev.FileSent(w.now, name, "keys.json"),
         ev.SendFailed(w.now, name, "head.json", "x", permanent=r.random() < 0.5),
-        ev.LedgerSynced(w.now, r.randrange(30), "h"),
+        ev.LedgerSynced(w.now, r.randrange(30), "h", *said),
         ev.EntryDurable(w.now, 0, w.seq, "h"),
         ev.FilesListed(w.now, name, ("head.json",)),
         ev.RecordingGone(w.now, UNKNOWN),
     )
     w.feed(r.choice(words))
+
+
+def archive_restored(w: World, r: Random) -> None:
+    """The archive comes back from a backup; its next receipts say so."""
+    if w.archive is not None:
+        w.archive.restore(f"e{r.randrange(2, 99)}", keeps=r.randrange(2), ledger=r.randrange(20))
+    w.wait(r.choice((0.0, 6.0)))
+
+
+def yes_then_a_restored_archive(w: World, r: Random) -> None:
+    """Recorded and receipted, and the archive loses it; perhaps a restart, perhaps 15 days, before it is said again."""
+    yes_by_key(w, r)
+    w.hang_up()
+    w.feed(ev.Connected(w.now))
+    w.wait(2.0)
+    archive_restored(w, r)
+    if r.random() < 0.3:
+        power_cut(w, r)
+    if r.random() < 0.5:
+        w.adapters.wall_offset += 15 * 86400.0
+    (yes_by_key if r.random() < 0.5 else pause)(w, r)
+    w.hang_up()
+    w.wait(r.choice((0.5, 20.0)))
+
+
+def operator_said(w: World, r: Random) -> None:
+    """A command, whatever the box is doing; its expiry may be over, its counter may be old."""
+    name = r.choice(("identify", "identify", "log-level", "report", "restart", "update", "selftest", "record"))
+    counter = w.state.call.operator.counter + r.choice((0, 1, 1, 1, 1, 3))
+    expires = w.adapters.wall_offset + w.now + r.choice((-5.0, 60.0, 60.0, 60.0))
+    seen = len(w.did(do.Restart))
+    w.feed(ev.OperatorSaid(w.now, f"{counter:032x}", name, counter, expires, level="debug", minutes=1))
+    w.wait(r.choice((0.0, 0.5, 2.0)))
+    if len(w.did(do.Restart)) > seen:
+        power_cut(w, r)
 
 
 def broker(w: World, r: Random) -> None:
@@ -332,6 +377,7 @@ def policy(old: Policy, r: Random) -> Policy:
         bench=r.choice(("", "2026-01")),
         by_wire=r.random() < 0.95,
         by_sound=r.random() < 0.3,
+        quiet=r.choice(QUIET),
     )
 
 
@@ -428,6 +474,22 @@ def yes_taken_back(w: World, r: Random) -> None:
     yes_by_key(w, r)
     w.key("9", Leg.FAR, 0.2)
     w.wait(0.6)
+
+
+def taken_back_while_offline(w: World, r: Random) -> None:
+    """The revocation waits for the archive, and outlives a restart."""
+    w.feed(ev.Disconnected(w.now, "x"))
+    yes_taken_back(w, r)
+    power_cut(w, r)
+    w.feed(ev.Connected(w.now))
+
+
+def ordered_on_the_idle_line(w: World, r: Random) -> None:
+    """Commands while nobody telephones."""
+    w.hang_up()
+    w.wait(1.0)
+    for _ in range(3):
+        operator_said(w, r)
 
 
 def yes_then_held(w: World, r: Random) -> None:
@@ -685,6 +747,7 @@ def _on_the_idle_line(w: World, settled: Policy) -> None:
 OPENINGS: tuple[Act, ...] = (yes_by_key, spoken_yes, confirmed_yes, lift, incoming, outgoing, dial, pause)
 TURNS: tuple[Act, ...] = (
     *(yes_then_its_end, yes_then_its_end, yes_then_its_end, answer),
+    *(yes_then_a_restored_archive, yes_then_a_restored_archive, taken_back_while_offline, ordered_on_the_idle_line),
     *(answer, answer, answer, yes_taken_back, yes_taken_back, yes_then_held, yes_then_restart, early_hang_up),
     *(hasty_confirmation, one_sided_question, silent_tap, hold_over_the_hang_up, slow_ledger, hold, press_shortly),
     *(flash_in_the_recording, confirmed_yes, yes_by_key, next_call_at_once, flash, reboot, hang_up, lift),
@@ -700,7 +763,7 @@ SELDOM: tuple[Act, ...] = (
     *(ring, tone, exchange, flash, pulse, dialled, caller_id, hello, reboot, tap_gone, audio, register, disk_failed),
     *(line_sounds, audio_lost, dial_with_a_loss),
     *(fault, fault, fault, power_cut, new_settings, clock, line_break, reversal, match, broker, edge, incoming),
-    *(outgoing, next_call_at_once, ledger_doubted, owner_said),
+    *(outgoing, next_call_at_once, ledger_doubted, owner_said, operator_said, operator_said, archive_restored),
 )
 HOSTILE: tuple[Act, ...] = (stray_deadline, stray_sound, hostile_line, hostile_archive)
 

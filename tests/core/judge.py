@@ -15,8 +15,10 @@ from handschlag.core import events as ev
 from handschlag.core.effects import RecLamp
 from handschlag.core.events import Leg, TapAudio
 from handschlag.core.policy import AskWhen, Policy
+from tests.core.judge_delivery import DeliveryJudge
 from tests.core.judge_duty import Duty
 from tests.core.judge_keeping import KeepingJudge
+from tests.core.judge_operator import OperatorJudge
 from tests.core.world import POLICY, Entry
 
 EPS = 0.002
@@ -170,6 +172,8 @@ class Judge:
         self.boots = 0
         self.duty = Duty()
         self.keeping = KeepingJudge()
+        self.delivery = DeliveryJudge()
+        self.operator = OperatorJudge()
         self.audio = False
         self.space = False
         self.disk_failed_at = -1e9
@@ -212,11 +216,23 @@ class Judge:
             self.now = entry.event.at
             self.keeping.event(entry.event)
             must_stop = self._event(entry.event)
+            self.delivery.event(entry.event, self.policy)
+            self.operator.event(entry.event)
             for effect in entry.effects:
                 self._effect(effect, entry)
+                self.delivery.effect(effect)
+                self.operator.effect(effect, idle=self._idle(), open_recordings=self._open())
             self._after(entry, must_stop)
-        self.tally |= self.keeping.tally
+            self.delivery.after()
+        self.tally |= self.keeping.tally | self.delivery.tally | self.operator.tally
         return self
+
+    def _idle(self) -> bool:
+        """No ring and no call, as far as the line is known."""
+        return not self.line.known(self.now) or not (self.line.off_hook or self.line.ring)
+
+    def _open(self) -> int:
+        return sum(1 for r in self.recordings.values() if r.captured and not (r.close_asked or r.destroyed or r.lost))
 
     def count(self, what: str) -> None:
         """Note that something happened, so that a test can see that its worlds are not empty."""
@@ -596,7 +612,7 @@ class Judge:
         here = self.line.identity()
         for value in effect.fields.values():
             assert value not in self.numbers, "a number in the ledger"
-        self.keeping.record(effect, idle=not self.line.known(self.now) or not (self.line.off_hook or self.line.ring))
+        self.keeping.record(effect, idle=self._idle())
         match effect.kind:
             case "granted":
                 self._granted(effect, entry, name)

@@ -21,6 +21,7 @@ class KeepingJudge:
         self.free: int | None = None
         self.until: dict[str, float | None] = {}
         self.receipted: dict[str, float | None] = {}  # at which trusted time
+        self.epochs: dict[str, str] = {}  # of the newest receipt
         self.led_out: dict[str, int] = {}
         self.erased: dict[str, int] = {}
         self.durable: set[int] = set()
@@ -45,7 +46,8 @@ class KeepingJudge:
                 self.until[event.recording] = event.retain_until
             case ev.FolderFound() if event.has_manifest:
                 self._found(event)
-            case ev.ReceiptDurable() if event.recording not in self.receipted:
+            case ev.ReceiptDurable() if self.epochs.get(event.recording) != event.epoch:
+                self.epochs[event.recording] = event.epoch
                 self._receipt(event.recording, event.at, None)
             case ev.RecordingGone():
                 self.led_out.pop(event.recording, None)
@@ -66,6 +68,7 @@ class KeepingJudge:
         self.durable.clear()
         self.until.clear()
         self.receipted.clear()
+        self.epochs.clear()
         self.clock = None
 
     def _clock(self, event: ev.ClockTold) -> None:
@@ -77,6 +80,7 @@ class KeepingJudge:
         self.held[event.recording] = event.held
         self.until[event.recording] = event.retain_until
         if event.receipted:
+            self.epochs[event.recording] = event.receipt_epoch
             self._receipt(event.recording, event.at, event.receipted_at)
 
     def record(self, effect: do.Record, *, idle: bool) -> None:

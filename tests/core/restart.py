@@ -36,6 +36,8 @@ def restart(
             owner=folded.owner,
             epoch=folded.epoch,
             ledger_doubt=folded.ledger_doubt,
+            archive=folded.archive,
+            operator=folded.operator,
         )
     )
     for name, (state, attempts, reason) in sorted(world.spool.rows.items()):
@@ -60,6 +62,8 @@ def restart(
                 ended_seq=seq,
                 closed_in_ledger=name in folded.closed,
                 receipted=name in world.spool.receipts,
+                receipt_epoch=world.spool.receipts.get(name, ("", 0.0))[0],
+                receipt_said_at=world.spool.receipts.get(name, ("", 0.0))[1],
                 closed_at=world.spool.terms.get(name, (None, None))[0],
                 retain_until=world.spool.terms.get(name, (None, None))[1],
                 held=name in folded.held,

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from handschlag.core import effects as do
 from handschlag.core import events as ev
 from handschlag.core.delivery import (
-    ACTIVE_AT_MOST,
     BACK_OFF_S,
-    IN_FLIGHT,
+    HANDED_OUT,
     MANIFEST,
     RECEIPT_TIMEOUT_S,
+    SENDING_AT_MOST,
     WITHOUT_PROGRESS,
     DeliveryState,
     step_delivery,
@@ -157,7 +157,7 @@ def test_a_revocation_goes_before_everything_and_until_destroyed() -> None:
 
 
 def test_a_revocation_overtakes_a_backlog() -> None:
-    """The queue is full, eight files fly: the revocation goes in the very step in which it is durable."""
+    """The queue is full, all that may be is handed out: the revocation goes in the very step in which it is durable."""
     bench = Bench()
     bench.queue(clips=50)
     assert sends(bench.feed(ev.RevokeDurable(0.0, "other")), "other") == ["revoke.jws"]
@@ -166,10 +166,10 @@ def test_a_revocation_overtakes_a_backlog() -> None:
 # --- flow
 
 
-def test_eight_in_flight() -> None:
-    """Never more than 8 unacknowledged, over all recordings."""
+def test_sixty_four_are_handed_out() -> None:
+    """Never more that the broker has not acknowledged, over all recordings."""
     bench = Bench()
-    assert len(bench.queue("a", clips=20)) == IN_FLIGHT
+    assert len(bench.queue("a", clips=100)) == HANDED_OUT
     assert bench.queue("b", clips=20) == []
     assert len(bench.take(["head.json"], "a")) == 1
 
@@ -183,11 +183,11 @@ def test_256_without_progress() -> None:
         going = bench.take(going)
         count += len(going)
     assert count == WITHOUT_PROGRESS
-    more = sends(bench.feed(ev.Progressed(0.0, R, frozenset(f"{n:06}.clip" for n in range(100)))))
-    assert len(more) == IN_FLIGHT
+    more = sends(bench.feed(ev.Progressed(0.0, R, frozenset(f"{n:06}.clip" for n in range(100)), "e", 1.0)))
+    assert len(more) == HANDED_OUT
     while more:
         more = bench.take(more)
-    assert len(sends(bench.feed(ev.Woke(RECEIPT_TIMEOUT_S, f"progress:{R}")))) == IN_FLIGHT
+    assert len(sends(bench.feed(ev.Woke(RECEIPT_TIMEOUT_S, f"progress:{R}")))) == HANDED_OUT
 
 
 def test_the_manifest_flies_alone() -> None:
@@ -217,12 +217,12 @@ def test_stored_moves_on_and_only_with_the_right_manifest() -> None:
     """A receipt for other bytes is nobody's receipt; the right one is kept, then ledgered once it is durable."""
     bench = Bench()
     bench.to_manifest()
-    wrong = bench.feed(ev.Stored(0.0, R, "other", 1, "e", b"r"))
+    wrong = bench.feed(ev.Stored(0.0, R, "other", 1, b"r", "e", 1.0))
     assert not [x for x in wrong if isinstance(x, do.KeepReceipt)]
-    right = bench.feed(ev.Stored(0.0, R, "m", 1, "e", b"r"))
-    assert [x for x in right if isinstance(x, do.KeepReceipt)] == [do.KeepReceipt(R, b"r")]
+    right = bench.feed(ev.Stored(0.0, R, "m", 1, b"r", "e", 1.0))
+    assert [x for x in right if isinstance(x, do.KeepReceipt)] == [do.KeepReceipt(R, b"r", "e")]
     assert not [x for x in bench.out if isinstance(x, do.Record)]
-    bench.feed(ev.ReceiptDurable(0.0, R))
+    bench.feed(ev.ReceiptDurable(0.0, R, "e"))
     assert [x.kind for x in bench.out if isinstance(x, do.Record)] == ["receipted"]
     assert not bench.state.active
     assert not bench.state.queue
@@ -232,7 +232,9 @@ def test_a_receipt_that_becomes_durable_late_still_counts() -> None:
     """The manifest was already queued again when the disk was done."""
     bench = Bench()
     bench.to_manifest()
-    bench.feed(ev.Stored(0.0, R, "m", 1, "e", b"r"), ev.Woke(20.0, f"receipt:{R}"), ev.ReceiptDurable(20.0, R))
+    bench.feed(
+        ev.Stored(0.0, R, "m", 1, b"r", "e", 1.0), ev.Woke(20.0, f"receipt:{R}"), ev.ReceiptDurable(20.0, R, "e")
+    )
     assert [x.kind for x in bench.out if isinstance(x, do.Record)] == ["receipted"]
     assert not bench.state.active
     assert not bench.state.queue
@@ -242,7 +244,9 @@ def test_incomplete_repairs() -> None:
     """The missing names again, then the manifest; unknown or hostile names are not asked of the disk."""
     bench = Bench()
     bench.to_manifest()
-    again = sends(bench.feed(ev.Missing(1.0, R, "m", ("000001.clip", "../../etc/passwd", "000001.clip", MANIFEST))))
+    again = sends(
+        bench.feed(ev.Missing(1.0, R, "m", ("000001.clip", "../../etc/passwd", "000001.clip", MANIFEST), "e", 1.0))
+    )
     assert again == ["000001.clip"]
     assert bench.take(again) == [MANIFEST]
 
@@ -251,7 +255,7 @@ def test_incomplete_for_another_manifest_is_ignored() -> None:
     """Hashes decide."""
     bench = Bench()
     bench.to_manifest()
-    assert sends(bench.feed(ev.Missing(1.0, R, "other", ("000001.clip",)))) == []
+    assert sends(bench.feed(ev.Missing(1.0, R, "other", ("000001.clip",), "e", 1.0))) == []
 
 
 def test_an_archive_that_always_misses_something_is_not_hammered() -> None:
@@ -260,7 +264,7 @@ def test_an_archive_that_always_misses_something_is_not_hammered() -> None:
     bench.to_manifest()
     at_once = 0
     for _ in range(12):
-        going = sends(bench.feed(ev.Missing(1.0, R, "m", ("000001.clip",))))
+        going = sends(bench.feed(ev.Missing(1.0, R, "m", ("000001.clip",), "e", 1.0)))
         at_once += bool(going)
         while going:
             going = bench.take(going)
@@ -347,10 +351,10 @@ def test_a_broken_connection_in_any_state_loses_nothing(taken: int) -> None:
 
 
 def test_a_reconnect_without_a_disconnect_takes_back_what_flew() -> None:
-    """The end of the old connection was lost: its eight files must not block for ever."""
+    """The end of the old connection was lost: its files must not block for ever."""
     bench = Bench()
-    bench.queue(clips=20)
-    assert len(sends(bench.feed(ev.Connected(1.0)))) == IN_FLIGHT
+    bench.queue(clips=100)
+    assert len(sends(bench.feed(ev.Connected(1.0)))) == HANDED_OUT
 
 
 def test_a_listing_that_fails_is_tried_again() -> None:
@@ -373,7 +377,7 @@ def test_only_so_many_at_a_time_oldest_first() -> None:
     for recording in reversed("abcdefghij"):
         bench.queue(recording)
     out = bench.feed(ev.Connected(1.0))
-    assert [x.recording for x in out if isinstance(x, do.ListFiles)] == list("abcdefghij"[:ACTIVE_AT_MOST])
+    assert [x.recording for x in out if isinstance(x, do.ListFiles)] == list("abcdefghij"[:SENDING_AT_MOST])
 
 
 def test_an_old_backlog_warns_although_it_is_tried_often() -> None:
@@ -391,10 +395,10 @@ def test_the_ledger_is_synced_in_batches_and_only_its_durable_lines() -> None:
     bench = Bench()
     out = bench.feed(ev.EntryDurable(0.0, 2, 450, "h"))
     assert do.SendLedger(1, 200) in out
-    assert not [x for x in bench.feed(ev.LedgerSynced(0.0, 9999, "h")) if isinstance(x, do.SendLedger)]
-    assert not [x for x in bench.feed(ev.LedgerSynced(0.0, 0, "h")) if isinstance(x, do.SendLedger)]
-    assert do.SendLedger(201, 400) in bench.feed(ev.LedgerSynced(0.0, 200, "h"))
-    out = bench.feed(ev.LedgerSynced(0.0, 400, "h"))
+    assert not [x for x in bench.feed(ev.LedgerSynced(0.0, 9999, "h", "e", 1.0)) if isinstance(x, do.SendLedger)]
+    assert not [x for x in bench.feed(ev.LedgerSynced(0.0, 0, "h", "e", 1.0)) if isinstance(x, do.SendLedger)]
+    assert do.SendLedger(201, 400) in bench.feed(ev.LedgerSynced(0.0, 200, "h", "e", 1.0))
+    out = bench.feed(ev.LedgerSynced(0.0, 400, "h", "e", 1.0))
     assert do.SendLedger(401, 450) in out
     assert do.SaveRow("ledger", "acked", 400, "h") in out
     assert do.SendLedger(401, 450) in bench.feed(ev.Woke(16.0, "delivery"))

@@ -10,7 +10,7 @@ import pytest
 from handschlag.core import effects as do
 from handschlag.core import events as ev
 from handschlag.core.box import BoxState, step
-from handschlag.core.delivery import ACTIVE_AT_MOST
+from handschlag.core.delivery import SENDING_AT_MOST
 from handschlag.core.keeping import PURGE_AFTER_S, PURGE_BELOW_BYTES
 from handschlag.core.shelf import Shelf
 from tests.core.archive import Archive
@@ -46,6 +46,8 @@ def folder(recording: str = R, **changes: object) -> ev.FolderFound:
         "closed_at": NOW - 30 * DAY,
         "retain_until": NOW + YEAR,
         "receipted_at": NOW - 2 * DAY,
+        "receipt_epoch": "e1",
+        "receipt_said_at": 1.0,
     }
     return ev.FolderFound(100.0, recording, **(facts | changes))  # type: ignore[arg-type] # facts by name
 
@@ -246,8 +248,8 @@ def test_no_event_looks_through_all_that_is_kept(monkeypatch: pytest.MonkeyPatch
         ev.SpaceTold(2.0, 1),
         ev.Connected(2.0),
         ev.FilesListed(2.5, name(1), ("head.json", "manifest.jws")),
-        ev.Stored(2.6, name(3), f"hash of {name(3)}", 1, "e", b""),
-        ev.ReceiptDurable(2.7, name(3)),
+        ev.Stored(2.6, name(3), f"hash of {name(3)}", 1, b"", "e1", 2.0),
+        ev.ReceiptDurable(2.7, name(3), "e1"),
         ev.ClockTold(3.0, NOW + 2 * YEAR, synced=True),
     ]
     done: list[do.Effect] = []
@@ -256,5 +258,5 @@ def test_no_event_looks_through_all_that_is_kept(monkeypatch: pytest.MonkeyPatch
         done += effects
     out = [(e.kind, e.fields["recording"]) for e in done if isinstance(e, do.Record) and e.kind != "clock"]
     assert out == [("purged", name(0)), ("receipted", name(3))]
-    in_turn = [name(1 + 2 * number) for number in range(ACTIVE_AT_MOST + 1)]  # one more, as one is receipted
+    in_turn = [name(1 + 2 * number) for number in range(SENDING_AT_MOST + 1)]  # one more, as one is receipted
     assert [e.recording for e in done if isinstance(e, do.ListFiles)] == in_turn

@@ -184,7 +184,7 @@ def test_a_yes_that_is_running_ends_as_usual_when_the_ledger_is_doubted() -> Non
 def test_a_doubt_found_at_the_start_is_the_first_entry() -> None:
     """What follows stands behind it; it lasts over restarts until the epoch, and an old epoch does not lift it."""
     world = World()
-    word = ev.OwnerWord(5, "x", "done")
+    word = ev.LastWord(5, "x", "done")
     world.feed(ev.Booted(world.now, "b1", b"x" * 16, staff=STAFF, owner=word, epoch=3, doubted_now=DOUBT))
     assert [r.kind for r in world.did(do.Record)][:2] == ["fault", "boot"]
     entries = [{"seq": n, "kind": r.kind, **r.fields} for n, r in enumerate(world.did(do.Record))]
@@ -209,7 +209,7 @@ def test_what_the_archive_says_of_the_ledger_is_held_against_it() -> None:
     """Whatever number it names; and the catalog's own row at the start."""
     world = World().start()
     world.feed(ev.RowFound(world.now, "ledger", "acked", 7, "h7"))
-    world.feed(ev.LedgerSynced(world.now, 99, "h99"))
+    world.feed(ev.LedgerSynced(world.now, 99, "h99", "e1", 1.7e9 + world.now))
     asked = [(check.seq, check.hash) for check in world.did(do.CheckLedger)]
     assert asked == [(7, "h7"), (99, "h99")]
 

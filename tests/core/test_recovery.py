@@ -133,7 +133,7 @@ def test_rule_6_closed_but_not_in_the_ledger() -> None:
 
 def test_a_receipted_recording_is_left_alone() -> None:
     """Nothing to do."""
-    world = go_on(restarted(folder(receipted=True)))
+    world = go_on(restarted(folder(receipted=True, receipt_epoch="e1", receipt_said_at=1.0)))
     assert world.sent(R) == []
     assert not world.did(do.DestroyRecording)
 

@@ -32,7 +32,16 @@ OFTEN: tuple[str, ...] = (
 )
 OFTEN += ("asked", "keys sent", "restart", "held")
 SOMETIMES: tuple[str, ...] = ("restart while capturing", "interrupted", "excluded", "private", "asked by itself")
-SOMETIMES += ("prompted", "purged", "expired", "erased", "held back", "epoch")
+SOMETIMES += ("prompted", "purged", "expired", "erased", "held back", "epoch", "archive's epoch", "offered again")
+SOMETIMES += (
+    "ordered restart",
+    "ordered log-level",
+    "command",
+    "command refused",
+    "ordered identify",
+    "ordered report",
+    "revoked in quiet hours",
+)
 
 
 @settings(

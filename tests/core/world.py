@@ -19,7 +19,7 @@ from handschlag.core.box import BoxState, step
 from handschlag.core.events import Leg, TapAudio
 from handschlag.core.policy import Policy
 from handschlag.core.staff import StaffConsent
-from tests.core.archive import Archive
+from tests.core.archive import CLOCK, Archive
 
 SOUND_S = {
     "announcement": 12.0,
@@ -99,7 +99,7 @@ class Spool:
     gone: dict[str, list[str]] = field(default_factory=dict)
     revokes: set[str] = field(default_factory=set)
     rows: dict[str, tuple[str, int, str]] = field(default_factory=dict)
-    receipts: set[str] = field(default_factory=set)
+    receipts: dict[str, tuple[str, float]] = field(default_factory=dict)  # epoch, and the archive's time
     terms: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)  # closed at, retained until
 
 
@@ -256,9 +256,9 @@ class World:
                 return (ev.RevokeDurable(0, recording),)
             case do.ListFiles(recording):
                 return (ev.FilesListed(0, recording, tuple(self.files.get(recording, ()))),)
-            case do.KeepReceipt(recording):
-                self.spool.receipts.add(recording)
-                return (ev.ReceiptDurable(0, recording),)
+            case do.KeepReceipt(recording, _, epoch):
+                self.spool.receipts[recording] = epoch, CLOCK + self.now
+                return (ev.ReceiptDurable(0, recording, epoch),)
             case _:
                 self._tidy(effect)
         return ()

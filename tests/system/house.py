@@ -100,7 +100,7 @@ class House:
             reserve_bytes=0,
         )
         self.ledger, self.spool = kept.ledger, kept.spool
-        self.archive = SimArchive(BOX)
+        self.archive = SimArchive(BOX, wall=lambda: self.clock.wall()[0])
         self.uplink = SimUplink(self.archive, read=self.spool.read, ledger_lines=self.ledger.lines, now=self.clock.mono)
         self.registers = MemoryRegisters(self.clock.mono, (StaffConsent(1, "d" * 64, "1", valid_from=1.6e9),))
         self.owners_word = MemoryOwner()

@@ -6,9 +6,10 @@ Each posts once what a broken part would post, and does nothing else, so that no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from handschlag.core.effects import RecLamp, StatusLamp
+from handschlag.core.effects import Rank, RecLamp, StatusLamp
 from handschlag.core.events import AudioGone, Disconnected, PlayConnected, PlayFailed, SendFailed, TapGone
 from handschlag.ports import AudioBlock, Post
 
@@ -84,12 +85,12 @@ class AbsentUplink(_Absent):
         self._post = post
         post(Disconnected(self._now(), WHY))
 
-    def send(self, recording: str, name: str) -> None:
+    def send(self, recording: str, name: str, rank: Rank = Rank.BACKLOG) -> None:  # noqa: ARG002 - nothing goes
         """Post SendFailed; a broker may be configured one day, so it is not permanent."""
         self._post(SendFailed(self._now(), recording, name, WHY, permanent=False))
 
     def send_ledger(self, first: int, last: int) -> None:
         """Nobody to send to."""
 
-    def reply(self, message: str, outcome: str) -> None:
+    def reply(self, message: str, outcome: str, status: Mapping[str, Any] | None = None) -> None:
         """Nobody to answer."""

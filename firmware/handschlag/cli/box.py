@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 import queue
 import secrets
 import signal
@@ -39,6 +41,7 @@ from handschlag.cli.storage import open_storage
 from handschlag.cli.written_time import utc_text
 from handschlag.core.country import COUNTRIES
 from handschlag.core.events import DiskFailed, Event
+from handschlag.core.hours import Hours
 from handschlag.core.policy import Policy, Shift
 from handschlag.core.retention import keep_until, period
 from handschlag.core.sources import Deciders
@@ -62,12 +65,14 @@ from handschlag.prompts.check import Period
 from handschlag.prompts.send_level import capped
 from handschlag.sealing.keys import SigningKey
 from handschlag.sealing.trust import Trust, read_trust
-from handschlag.settings import BadSetting, Day, DutySection, Loaded, load
+from handschlag.settings import BadSetting, Day, DutySection, Loaded, QuietSection, load
 from handschlag.sim.audio import PipeAudio, StreamClock
 from handschlag.sim.pipe_panel import PipePanel
 from handschlag.status import status
 
 STATUS_EACH_S = 0.1
+START_AGAIN = 75
+"""The exit status that asks whoever runs the box to start it again (EX_TEMPFAIL, sysexits.h)."""
 
 Config = Annotated[Path, typer.Option("--config", help="The settings file. | Die Einstellungsdatei.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line. | Ein JSON-Objekt je Zeile.")]
@@ -87,6 +92,7 @@ def run(config: Config, as_json: Json = False) -> None:
     loaded = load(config)
     for note in process.leave_no_traces():
         print(note, file=sys.stderr)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     report = Reporter() if as_json else None
     app = assemble(loaded, on_change=report.changed if report else lambda _app: None)
     _stop_on_signal(app.stop)
@@ -99,6 +105,8 @@ def run(config: Config, as_json: Json = False) -> None:
         app.close()
         if report:
             report.tell(app)
+    if app.restarts:
+        raise SystemExit(START_AGAIN)
 
 
 class Reporter:
@@ -120,6 +128,11 @@ class Reporter:
     def tell(self, app: App) -> None:
         """Print one line."""
         print(msgspec.json.encode(status(app)).decode(), flush=True)
+
+
+def set_log_level(level: str) -> None:
+    """What is logged of this program; "" as it was at the start."""
+    logging.getLogger("handschlag").setLevel(level.upper() or logging.NOTSET)
 
 
 def _stop_on_signal(stop: Callable[[], None]) -> None:
@@ -247,7 +260,9 @@ def assemble(loaded: Loaded, *, on_change: Callable[[App], None]) -> App:
         inbox=inbox,
         sample_rate_in=SOUND_RATE_HZ,
         on_change=on_change,
-        **({} if vox is None else {"on_heard": vox.heard}),
+        report=lambda app: dataclasses.asdict(status(app)),
+        set_log_level=set_log_level,
+        on_heard=(lambda _at, _events: None) if vox is None else vox.heard,
     )
 
 
@@ -270,16 +285,21 @@ def policy_of(loaded: Loaded, said: Prompts) -> Policy:
         sound_s={name: prompt.length_s for name, prompt in by_name(said).items()},
         way=settings.consent.way,
         ask_when=settings.consent.ask,
+        quiet=tuple(_hours(quiet) for quiet in settings.uplink.quiet),
+        capped=settings.uplink.cap_kbit_s is not None,
         settings_hash=loaded.sha256,
         version=__version__,
     )
 
 
 def _shift(duty: DutySection) -> Shift:
+    hours = _hours(duty)
+    return Shift(hours.days, hours.begin, hours.end, duty.staff, duty.ask)
+
+
+def _hours(section: DutySection | QuietSection) -> Hours:
     days = get_args(Day)
-    return Shift(
-        frozenset(days.index(day) for day in duty.days), _minutes(duty.begin), _minutes(duty.end), duty.staff, duty.ask
-    )
+    return Hours(frozenset(days.index(day) for day in section.days), _minutes(section.begin), _minutes(section.end))
 
 
 def _minutes(hour: str) -> int:
@@ -383,5 +403,7 @@ def _uplink(loaded: Loaded, clock: Clock, spool: Spool, ledger: Ledger, trust: T
         read=spool.read,
         ledger_lines=ledger.lines,
         trust=trust,
+        in_flight=settings.in_flight,
+        cap_kbit_s=settings.cap_kbit_s,
         now=clock.mono,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from handschlag.core import keeping
 from handschlag.core.delivery import DeliveryState, backlog_warning, forget, release, step_delivery
 from handschlag.core.effects import DestroyRecording, Effect, Lamps, RecLamp, StatusLamp, WriteKeys
 from handschlag.core.events import Event
@@ -28,7 +29,7 @@ class BoxState:
     @classmethod
     def new(cls, policy: Policy) -> BoxState:
         """A box that has just been switched on."""
-        return cls(CallState(policy, ask_when=policy.ask_when))
+        return cls(CallState(policy, ask_when=policy.ask_when), DeliveryState.new(policy))
 
 
 def step(state: BoxState, event: Event) -> tuple[BoxState, tuple[Effect, ...]]:
@@ -36,6 +37,8 @@ def step(state: BoxState, event: Event) -> tuple[BoxState, tuple[Effect, ...]]:
     call, effects = step_call(state.call, event)
     delivery, more = step_delivery(state.delivery, event)
     effects += more
+    if delivery.archive.epoch != call.keeping.epoch:
+        call = keeping.in_epoch(call, delivery.archive.epoch)
     for effect in tuple(effects):
         if isinstance(effect, WriteKeys):
             delivery, more = release(delivery, effect, event.at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 Value = str | int | float | bool | None
 
@@ -98,6 +98,7 @@ class StatusLamp(StrEnum):
     """The second lamp; the pattern alone tells, the colour helps (IEC 60073)."""
 
     OFF = "off"
+    IDENTIFY = "identify"
     CANNOT_RECORD = "cannot-record"
     YOUR_TURN = "your-turn"
     ASKING = "asking"
@@ -141,10 +142,26 @@ class CheckLedger(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Reply(Effect):
-    """Answer the owner's message `id`; what came of it is durable in the ledger."""
+    """Answer the message `id` of owner or operator; what came of it is durable in the ledger.
+
+    With `report` the box's status goes along.
+    """
 
     id: str
     outcome: str
+    report: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetLogLevel(Effect):
+    """Log this and what is graver; "" as it was at the start."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restart(Effect):
+    """End in good order, and be started again."""
 
 
 # --- recordings
@@ -281,12 +298,23 @@ class ListFiles(Effect):
     recording: str
 
 
+class Rank(IntEnum):
+    """What goes before what on the way to the archive, the lowest number first."""
+
+    REVOCATION = 0  # past the bandwidth cap, too
+    STATUS = 1  # likewise
+    MANIFEST = 2
+    LIVE = 3  # of a call that is going on
+    BACKLOG = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Send(Effect):
     """Publish one file of a recording, or its revocation (`revoke.jws`)."""
 
     recording: str
     name: str
+    rank: Rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,10 +327,11 @@ class SendLedger(Effect):
 
 @dataclass(frozen=True, slots=True)
 class KeepReceipt(Effect):
-    """Write the archive's receipt beside its recording."""
+    """Write the archive's receipt of this epoch beside its recording, in the place of an older one."""
 
     recording: str
     receipt: bytes
+    epoch: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,20 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnerWord:
-    """The owner's newest message: its counter, which the next must exceed, its id, and what came of it."""
+class LastWord:
+    """The newest message of owner or operator: its counter, which the next must exceed, its id, what came of it."""
 
     counter: int = 0
     id: str = ""
     outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveWord:
+    """The archive's epoch, and the archive's own time (seconds since 1970) of the newest receipt that told it."""
+
+    epoch: str = ""
+    at: float = 0.0
 
 
 # --- the box and its clock
@@ -73,6 +81,21 @@ class OwnerSaid(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorSaid(Event):
+    """A command of the operator, its signature checked; `expires` in seconds since 1970.
+
+    `level` and `minutes` are of `log-level`.
+    """
+
+    id: str
+    name: str
+    counter: int
+    expires: float
+    level: str = ""
+    minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Booted(Event):
     """The process started and has read its spool and ledger back.
 
@@ -80,7 +103,8 @@ class Booted(Event):
     bytes from which recording ids and jitter are derived, so that the machine itself stays deterministic. `doubted` are
     the bench results, as (tap serial, name of the result), that a dial tone has disproved. `owner` is the owner's
     newest message, `epoch` the newest that was opened; `ledger_doubt` is why the ledger is not trusted since a former
-    run, `doubted_now` what was found of it at this start.
+    run, `doubted_now` what was found of it at this start. `archive` is the newest change of the archive's epoch that
+    the ledger knows, `operator` the operator's newest command.
     """
 
     boot: str
@@ -88,10 +112,12 @@ class Booted(Event):
     private: bool = False
     doubted: frozenset[tuple[str, str]] = frozenset()
     staff: tuple[StaffConsent, ...] = ()
-    owner: OwnerWord = field(default_factory=OwnerWord)
+    owner: LastWord = field(default_factory=LastWord)
     epoch: int = 0
     ledger_doubt: str = ""
     doubted_now: LedgerDoubted | None = None
+    archive: ArchiveWord = field(default_factory=ArchiveWord)
+    operator: LastWord = field(default_factory=LastWord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,9 +395,10 @@ class RevokeDurable(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReceiptDurable(Event):
-    """The archive's receipt stands beside its recording."""
+    """The archive's receipt stands beside its recording; `epoch` is the archive's at that time."""
 
     recording: str
+    epoch: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +440,13 @@ class Disconnected(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StatusRefused(Event):
+    """The broker's access rules do not let the box say how it is; then its will is not told either."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileSent(Event):
     """The broker took a file (which is no promise that anybody has it)."""
 
@@ -432,10 +466,15 @@ class SendFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Progressed(Event):
-    """The archive has these files of a recording (names; cumulative)."""
+    """The archive has these files of a recording (names; cumulative).
+
+    Here and in all receipts: `epoch` is the archive's, `said_at` its own time, in seconds since 1970.
+    """
 
     recording: str
     names: frozenset[str]
+    epoch: str
+    said_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,8 +484,9 @@ class Stored(Event):
     recording: str
     manifest_hash: str
     copies: int
-    epoch: str
     receipt: bytes
+    epoch: str
+    said_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,14 +496,19 @@ class Missing(Event):
     recording: str
     manifest_hash: str
     names: tuple[str, ...]
+    epoch: str
+    said_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """The archive refuses the recording."""
+    """The archive refuses the recording; `manifest_hash` is "" where it refuses something else than a manifest."""
 
     recording: str
     why: str
+    manifest_hash: str
+    epoch: str
+    said_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,6 +516,8 @@ class ArchiveDestroyed(Event):
     """The archive destroyed what it had of a recording."""
 
     recording: str
+    epoch: str
+    said_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -479,6 +526,8 @@ class LedgerSynced(Event):
 
     seq: int
     hash: str
+    epoch: str
+    said_at: float
 
 
 # --- recovery
@@ -491,7 +540,8 @@ class FolderFound(Event):
     `boot` and `seizure` are of the tap, from the head. `ended_by_ledger` is the kind of the ledger entry that ended it
     (withdrawn, destroyed, purged, expired, erased, or "") and `ended_seq` its number. `closed_at` and `retain_until`
     are the manifest's, `receipted_at` the trusted time of the ledger's `receipted`, all in seconds since 1970; `held`
-    and `kept_for` (a retention class, or "") are the owner's later word.
+    and `kept_for` (a retention class, or "") are the owner's later word. `receipted`: its receipt is on disk, and
+    `receipt_epoch` and `receipt_said_at` are what that one says of the archive.
     """
 
     recording: str
@@ -511,6 +561,8 @@ class FolderFound(Event):
     receipted_at: float | None = None
     held: bool = False
     kept_for: str = ""
+    receipt_epoch: str = ""
+    receipt_said_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from handschlag.core.events import OwnerWord
+from handschlag.core.events import ArchiveWord, LastWord
 from handschlag.core.staff import StaffConsent
 
 LEDGER_FAULT = "ledger:doubted"
+EPOCH_FAULT = "archive:epoch"
 DIRECTION_FAULT = "direction:dial-tone-not-far"
 ENDINGS = frozenset({"withdrawn", "destroyed", "purged", "expired"})
 
@@ -40,9 +41,11 @@ class Folded:
     receipted: dict[str, str] = field(default_factory=dict)  # when, by a synced clock, or ""
     held: set[str] = field(default_factory=set)
     kept_for: dict[str, str] = field(default_factory=dict)
-    owner: OwnerWord = field(default_factory=OwnerWord)
+    owner: LastWord = field(default_factory=LastWord)
+    operator: LastWord = field(default_factory=LastWord)
     epoch: int = 0
     ledger_doubt: str = ""
+    archive: ArchiveWord = field(default_factory=ArchiveWord)
 
     def consented(self, recording: str) -> bool:
         """Whether the ledger has the yes that keeping this recording needs."""
@@ -61,6 +64,8 @@ def fold(entries: Iterable[Mapping[str, Any]]) -> Folded:
                 folded.doubted.add((str(entry["tap"]), str(entry["bench"])))
             case "fault" if entry.get("what") == LEDGER_FAULT:
                 folded.ledger_doubt = str(entry["why"])
+            case "fault" if entry.get("what") == EPOCH_FAULT:
+                folded.archive = ArchiveWord(str(entry["epoch"]), float(entry["said_at"]))
             case "staff":
                 _fold_staff(folded.staff, entry)
             case "command":
@@ -99,11 +104,16 @@ def _fold_recording(folded: Folded, kind: str, recording: str, entry: Mapping[st
 
 
 def _fold_command(folded: Folded, entry: Mapping[str, Any]) -> None:
-    if entry.get("by") != "owner":
-        return
-    folded.owner = OwnerWord(int(entry["counter"]), str(entry["id"]), str(entry["outcome"]))
-    if entry["outcome"] != "done":
-        return
+    word = LastWord(int(entry["counter"]), str(entry["id"]), str(entry["outcome"]))
+    if entry.get("by") == "operator":
+        folded.operator = word
+    elif entry.get("by") == "owner":
+        folded.owner = word
+        if entry["outcome"] == "done":
+            _fold_owners(folded, entry)
+
+
+def _fold_owners(folded: Folded, entry: Mapping[str, Any]) -> None:
     recording = str(entry.get("recording", ""))
     match entry["name"]:
         case "erase":

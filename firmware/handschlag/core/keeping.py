@@ -4,7 +4,8 @@ Three ways lead out before a person withdraws anything, and all take `consent.de
 durable; a restart in between finishes them by that entry (recovery, rule 2):
 
 - *purge*: the archive has it. 14 days after its receipt, or earlier, oldest first, while less than
-  `PURGE_BELOW_BYTES` is free above the reserve. Never one without a receipt, never a held one.
+  `PURGE_BELOW_BYTES` is free above the reserve. Never one without a receipt of the archive's present epoch (an archive
+  that was restored from a backup may have lost it), never a held one.
 - *expiry*: its retention is over, with or without a receipt; never a held one.
 - *erasure*: the owner's signed word (`core.owner`); never of a held one.
 
@@ -22,9 +23,9 @@ from dataclasses import replace
 
 from handschlag.core.consent import destroy
 from handschlag.core.draft import Draft
-from handschlag.core.events import EntryDurable, FolderFound, RecordingClosed
+from handschlag.core.events import EntryDurable, FolderFound, ReceiptDurable, RecordingClosed
 from handschlag.core.retention import Retention, keep_until
-from handschlag.core.state import IN_CALL, CallState, Closed, Destroying, Leaving, Phase
+from handschlag.core.state import IN_CALL, CallState, Closed, Destroying, Keeping, Leaving, Phase
 
 PURGE_AFTER_S = 14 * 86400.0
 PURGE_BELOW_BYTES = 3 * 1024**3
@@ -38,7 +39,8 @@ def found(d: Draft, e: FolderFound) -> None:
     """A folder at the start: only what is closed, and rests on a yes, is kept by rule."""
     if not (e.has_keys and e.has_manifest and e.consented) or e.gone or e.ended_by_ledger:
         return
-    closed = Closed(e.closed_at, e.retain_until, e.receipted, e.receipted_at if e.receipted else None, held=e.held)
+    receipted_at = e.receipted_at if e.receipted else None
+    closed = Closed(e.closed_at, e.retain_until, e.receipted, e.receipt_epoch, receipted_at, e.held)
     _put(d, e.recording, kept_as(closed, e.kept_for) if e.kept_for else closed)
 
 
@@ -48,11 +50,16 @@ def closed_now(d: Draft, e: RecordingClosed) -> None:
     _put(d, e.recording, known)
 
 
-def receipted(d: Draft, recording: str) -> None:
-    """The archive's receipt is on disk."""
-    closed = d.state.keeping.closed.get(recording)
-    if closed is not None and not closed.receipted:
-        _put(d, recording, replace(closed, receipted=True))
+def receipted(d: Draft, e: ReceiptDurable) -> None:
+    """The archive's receipt is on disk; one of another epoch than the last counts its 14 days anew."""
+    closed = d.state.keeping.closed.get(e.recording)
+    if closed is not None and not (closed.receipted and closed.epoch == e.epoch):
+        _put(d, e.recording, replace(closed, receipted=True, epoch=e.epoch, receipted_at=None))
+
+
+def in_epoch(state: CallState, epoch: str) -> CallState:
+    """The archive's epoch is this one now."""
+    return replace(state, keeping=replace(state.keeping, epoch=epoch))
 
 
 def hold(d: Draft, recording: str, *, held: bool) -> None:
@@ -91,24 +98,32 @@ def _put(d: Draft, recording: str, closed: Closed) -> None:
     keeping = replace(keeping, closed=keeping.closed.put(recording, closed))
     if closed.receipted and closed.receipted_at is None:
         keeping = replace(keeping, undated=(*keeping.undated, recording))
-    due = _due(closed)
-    if due is not None:
-        keeping = replace(keeping, dues=keeping.dues.put(due, recording))
-    if _purgeable(closed):
+    end, purge = _end(closed), _purge(closed)
+    if end is not None:
+        keeping = replace(keeping, ends=keeping.ends.put(end, recording))
+    if purge is not None:
+        keeping = replace(keeping, purges=keeping.purges.put(purge, recording))
+    if closed.receipted and not closed.held:
         keeping = replace(keeping, by_age=keeping.by_age.put(0.0, recording))
     d.put(keeping=keeping)
 
 
-def _purgeable(closed: Closed | None) -> bool:
-    return closed is not None and closed.receipted and not closed.held
+def _confirmed(keeping: Keeping, recording: str) -> bool:
+    """Whether the archive has it, as far as its present epoch goes."""
+    closed = keeping.closed.get(recording)
+    return closed is not None and closed.receipted and closed.epoch == keeping.epoch and not closed.held
 
 
-def _due(closed: Closed | None) -> float | None:
-    """When it is to go, by the wall; None: no such time is known."""
-    if closed is None or closed.held:
+def _end(closed: Closed | None) -> float | None:
+    """When its retention is over, by the wall; None: not known, or held."""
+    return None if closed is None or closed.held else closed.retain_until
+
+
+def _purge(closed: Closed | None) -> float | None:
+    """When the 14 days after its receipt are over, likewise."""
+    if closed is None or closed.held or closed.receipted_at is None:
         return None
-    purge = None if closed.receipted_at is None else closed.receipted_at + PURGE_AFTER_S
-    return min((at for at in (purge, closed.retain_until) if at is not None), default=None)
+    return closed.receipted_at + PURGE_AFTER_S
 
 
 def _wall(d: Draft) -> float:
@@ -140,7 +155,7 @@ def space_told(d: Draft) -> None:
     keeping, free = d.state.keeping, d.state.free_bytes
     if free is None or free >= PURGE_BELOW_BYTES or keeping.leaving is not None or not quiet(d.state):
         return
-    by_age = keeping.by_age.settled(lambda _, recording: _purgeable(keeping.closed.get(recording)))
+    by_age = keeping.by_age.settled(lambda _, recording: _confirmed(keeping, recording))
     d.put(keeping=replace(keeping, by_age=by_age))
     if by_age.first is not None:
         _lead_out(d, by_age.first[1], "purged", "space")
@@ -162,17 +177,17 @@ def look(d: Draft) -> None:
 
 def _look_at_dues(d: Draft) -> None:
     keeping = d.state.keeping
-    dues = keeping.dues.settled(lambda at, recording: _due(keeping.closed.get(recording)) == at)
-    if dues is not keeping.dues:
-        d.put(keeping=replace(keeping, dues=dues))
-    if dues.first is None or dues.first[0] > _wall(d):
-        return
-    recording = dues.first[1]
-    until = keeping.closed[recording].retain_until
-    if until is not None and until <= _wall(d):
-        _lead_out(d, recording, "expired", "")
-    else:
-        _lead_out(d, recording, "purged", "age")
+    closed = keeping.closed
+    ends = keeping.ends.settled(lambda at, recording: _end(closed.get(recording)) == at)
+    purges = keeping.purges.settled(
+        lambda at, recording: _confirmed(keeping, recording) and _purge(closed.get(recording)) == at
+    )
+    if ends is not keeping.ends or purges is not keeping.purges:
+        d.put(keeping=replace(keeping, ends=ends, purges=purges))
+    if ends.first is not None and ends.first[0] <= _wall(d):
+        _lead_out(d, ends.first[1], "expired", "")
+    elif purges.first is not None and purges.first[0] <= _wall(d):
+        _lead_out(d, purges.first[1], "purged", "age")
 
 
 def _lead_out(d: Draft, recording: str, kind: str, reason: str) -> None:

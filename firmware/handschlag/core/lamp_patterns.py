@@ -37,6 +37,7 @@ def _blips(count: int, cycle_s: float) -> Beats:
 
 _PATTERNS = {
     StatusLamp.OFF: (Colour.DARK, DARK),
+    StatusLamp.IDENTIFY: (Colour.WHITE, _blips(5, 3.0)),
     StatusLamp.CANNOT_RECORD: (Colour.YELLOW, ((0.25, 0.25),)),
     StatusLamp.YOUR_TURN: (Colour.BLUE, ((0.625, 0.625),)),
     StatusLamp.ASKING: (Colour.BLUE, _blips(2, 1.5)),

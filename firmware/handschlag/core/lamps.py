@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handschlag.core.command import shows_itself
 from handschlag.core.effects import Lamps, RecLamp, StatusLamp
 from handschlag.core.readiness import cannot, warnings, way_to_ask
 from handschlag.core.state import CAPTURING, CallState, Phase
@@ -17,6 +18,7 @@ def _status(state: CallState, *, archive_reachable: bool, backlog_warning: bool)
     if state.booted_at is None or not (state.line.tap_boot or state.line.missed):
         return StatusLamp.OFF
     ranks = (
+        (shows_itself(state), StatusLamp.IDENTIFY),
         (cannot(state) != "", StatusLamp.CANNOT_RECORD),
         (_your_turn(state), StatusLamp.YOUR_TURN),
         (state.phase in {Phase.ASKING, Phase.GRANTING}, StatusLamp.ASKING),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from handschlag.core import keeping
 from handschlag.core.draft import Draft
 from handschlag.core.effects import Reply, Value
-from handschlag.core.events import EntryDurable, LedgerDoubted, OwnerSaid, OwnerWord
+from handschlag.core.events import EntryDurable, LastWord, LedgerDoubted, OwnerSaid
 from handschlag.core.fold import LEDGER_FAULT
 from handschlag.core.state import CallState
 
@@ -31,7 +31,7 @@ def said(d: Draft, e: OwnerSaid) -> None:
         return
     outcome = _outcome(d.state, e)
     ticket = d.record("command", **_fields(e), outcome=outcome)
-    d.put(owner=OwnerWord(e.counter, e.id, outcome), owner_waiting=(*d.state.owner_waiting, (ticket, e, outcome)))
+    d.put(owner=LastWord(e.counter, e.id, outcome), owner_waiting=(*d.state.owner_waiting, (ticket, e, outcome)))
     if outcome == DONE and e.name == "hold":
         keeping.hold(d, e.recording, held=True)
     elif outcome == DONE and e.name == "erase":

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from handschlag.core.hours import Hours
+
 
 class Way(StrEnum):
     """What a short press asks for during a call."""
@@ -28,12 +30,9 @@ class AskWhen(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
-    """Who is on duty when: `days` from 0 (Monday), `begin` and `end` in minutes of the local day, `staff` by number."""
+class Shift(Hours):
+    """Who is on duty in these hours, by number, and how the box asks then."""
 
-    days: frozenset[int]
-    begin: int
-    end: int
     staff: tuple[int, ...]
     ask: AskWhen | None = None
 
@@ -47,6 +46,8 @@ class Policy:
     whose polarity was proven at the bench, or "". `bench` names that bench's result: what a dial tone has disproved
     stays so until there is another result. `by_wire`: something wired can tell the hook; without, nothing is
     ever recorded. `by_sound`: while the line is unknown the box listens, so that it can say how the line sounds.
+    `quiet` are the hours in which nothing is sent but revocations and the status; `capped`: the uplink has a
+    bandwidth cap, so little is handed to it at a time.
     """
 
     accepted: bool
@@ -63,6 +64,8 @@ class Policy:
     shifts: tuple[Shift, ...] = ()
     emergency: tuple[str, ...] = ("110", "112")
     outside: str = "0"
+    quiet: tuple[Hours, ...] = ()
+    capped: bool = False
     settings_hash: str = ""
     version: str = ""
     window_s: float = 8.0

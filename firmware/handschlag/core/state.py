@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from handschlag.core.effects import Caller, Evidence
-from handschlag.core.events import OwnerSaid, OwnerWord, TapAudio
+from handschlag.core.events import LastWord, OperatorSaid, OwnerSaid, TapAudio
 from handschlag.core.policy import AskWhen, Policy
 from handschlag.core.shelf import Dues, Shelf
 from handschlag.core.staff import StaffConsent
@@ -204,11 +204,15 @@ class Destroying:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A closed recording on this box. Times are wall seconds since 1970; None: not known, or not to be trusted."""
+    """A closed recording on this box. Times are wall seconds since 1970; None: not known, or not to be trusted.
+
+    `epoch` is that of its newest receipt.
+    """
 
     closed_at: float | None
     retain_until: float | None
     receipted: bool = False
+    epoch: str = ""
     receipted_at: float | None = None
     held: bool = False
 
@@ -225,17 +229,31 @@ class Leaving:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """What is kept. `dues` are the ends by the wall clock, `by_age` the receipted ones, oldest first.
+    """What is kept. `ends` are those of retention by the wall clock, `purges` when 14 days are over.
 
-    `undated` have a receipt that no trusted time belongs to; `erasing` wait for their turn, `leaving` has it.
+    `by_age` are the receipted ones, oldest first. `epoch` is the archive's present one: a receipt of another epoch lets
+    nothing go. `undated` have a receipt that no trusted time belongs to; `erasing` wait for their turn, `leaving` has
+    it.
     """
 
     closed: Shelf[Closed] = field(default_factory=Shelf)
-    dues: Dues = field(default_factory=Dues)
+    epoch: str = ""
+    ends: Dues = field(default_factory=Dues)
+    purges: Dues = field(default_factory=Dues)
     by_age: Dues = field(default_factory=Dues)
     undated: tuple[str, ...] = ()
     erasing: tuple[Leaving, ...] = ()
     leaving: Leaving | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A command whose entry is on its way to the ledger, or that waits there for an idle line."""
+
+    ticket: int
+    message: OperatorSaid
+    outcome: str
+    durable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +286,11 @@ class CallState:
     utc_offset_s: float = 0.0
     people: People = field(default_factory=People)
     keeping: Keeping = field(default_factory=Keeping)
-    owner: OwnerWord = field(default_factory=OwnerWord)
+    owner: LastWord = field(default_factory=LastWord)
     owner_waiting: tuple[tuple[int, OwnerSaid, str], ...] = ()  # (ticket, message, what comes of it)
+    operator: LastWord = field(default_factory=LastWord)
+    ordered: tuple[Ordered, ...] = ()
+    identifies: bool = False  # the lamps show which box this is
     epoch: int = 0
     ledger_doubt: str = ""
     doubted_to: int = 0  # the newest line that the doubt is about

@@ -9,7 +9,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handschlag.core import button, caller, consent, keeping, line, number, owner, people, question, recovery, voice
+from handschlag.core import (
+    button,
+    caller,
+    command,
+    consent,
+    keeping,
+    line,
+    number,
+    owner,
+    people,
+    question,
+    recovery,
+    voice,
+)
 from handschlag.core.draft import Draft
 from handschlag.core.effects import Effect, Ping, ReadGauges
 from handschlag.core.events import (
@@ -42,6 +55,7 @@ from handschlag.core.events import (
     MarkPassed,
     Missing,
     NumberMatched,
+    OperatorSaid,
     OwnerSaid,
     PlayConnected,
     Played,
@@ -60,6 +74,7 @@ from handschlag.core.events import (
     SpaceTold,
     SpeechBegan,
     SpeechEnded,
+    StatusRefused,
     Stored,
     TapGone,
     TapHello,
@@ -91,7 +106,7 @@ def _booted(d: Draft, e: Booted) -> None:
         return  # a process boots once
     register = {consent.number: consent for consent in e.staff}
     d.put(booted_at=e.at, boot=e.boot, seed=e.seed, private=e.private, doubted=e.doubted, people=People(register))
-    d.put(owner=e.owner, epoch=e.epoch, ledger_doubt=e.ledger_doubt)
+    d.put(owner=e.owner, operator=e.operator, epoch=e.epoch, ledger_doubt=e.ledger_doubt)
     if e.doubted_now is not None:
         owner.ledger_doubted(d, e.doubted_now)  # before any other entry: it says behind what they stand
     d.record("boot", boot=e.boot, version=d.state.policy.version, settings=d.state.policy.settings_hash)
@@ -109,6 +124,7 @@ def _clock_told(d: Draft, e: ClockTold) -> None:
         d.record("clock", synced=e.synced)
     d.put(wall_offset=e.wall - e.at, utc_offset_s=e.utc_offset_s)
     people.look(d)
+    command.look(d)
     keeping.clock_told(d)
 
 
@@ -176,6 +192,8 @@ DEADLINES: Mapping[str, Callable[[Draft], None]] = {
     "number": number.settled,
     "caller": caller.forget,
     "destroy": consent.destroy_again,
+    "identify": command.identified,
+    "log-level": command.log_level_over,
 }
 
 
@@ -311,6 +329,7 @@ def _entry_durable(d: Draft, e: EntryDurable) -> None:
     consent.entry_durable(d, e)
     people.entry_durable(d, e)
     owner.entry_durable(d, e)
+    command.entry_durable(d, e)
     keeping.entry_durable(d, e)
 
 
@@ -324,7 +343,7 @@ def _closed(d: Draft, e: RecordingClosed) -> None:
 
 
 def _receipted(d: Draft, e: ReceiptDurable) -> None:
-    keeping.receipted(d, e.recording)
+    keeping.receipted(d, e)
 
 
 def _disk_failed(d: Draft, e: DiskFailed) -> None:
@@ -337,6 +356,10 @@ def _disk_failed(d: Draft, e: DiskFailed) -> None:
     if take is not None and e.recording in {"", take.recording}:
         consent.end_take(d, "disk")
     consent.destroying_failed(d, e.recording)
+
+
+def _operator_said(d: Draft, e: OperatorSaid) -> None:
+    command.said(d, e)
 
 
 def _owner_said(d: Draft, e: OwnerSaid) -> None:
@@ -390,6 +413,7 @@ _EVERY: dict[type[Event], Cell] = {
     RecordingGone: _gone,
     DiskFailed: _disk_failed,
     FolderFound: _folder_found,
+    OperatorSaid: _operator_said,
     OwnerSaid: _owner_said,
     LedgerDoubted: _ledger_doubted,
     FileDurable: DELIVERY,
@@ -401,6 +425,7 @@ _EVERY: dict[type[Event], Cell] = {
     RowFound: DELIVERY,
     Connected: DELIVERY,
     Disconnected: DELIVERY,
+    StatusRefused: DELIVERY,
     FileSent: DELIVERY,
     SendFailed: DELIVERY,
     Progressed: DELIVERY,

@@ -10,22 +10,12 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import assert_never
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from handschlag.core.events import (
-    ArchiveDestroyed,
-    Connected,
-    Disconnected,
-    Event,
-    FileSent,
-    LedgerSynced,
-    Missing,
-    Progressed,
-    Refused,
-    SendFailed,
-    Stored,
-)
+from handschlag.archives_word import archive_said
+from handschlag.core.effects import Rank
+from handschlag.core.events import Connected, Disconnected, FileSent, SendFailed
 from handschlag.ports import Post
 from handschlag.sealing import receipt
 from handschlag.sealing.keys import SigningKey, VerifyKey
@@ -36,11 +26,14 @@ REVOKE = "revoke.jws"
 
 
 class SimArchive:
-    """An archive for one box. `files` is what it has, by recording and name."""
+    """An archive for one box. `files` is what it has, by recording and name; `wall` is its clock (wall seconds)."""
 
-    def __init__(self, box: str, key: SigningKey | None = None, *, epoch: str = "1") -> None:
+    def __init__(
+        self, box: str, key: SigningKey | None = None, *, epoch: str = "1", wall: Callable[[], float] = time.time
+    ) -> None:
         self.key = key or SigningKey.new()
         self.box = box
+        self._wall = wall
         self.epoch = epoch
         self.files: dict[str, dict[str, bytes]] = {}
         self.lines: dict[int, bytes] = {}
@@ -65,7 +58,7 @@ class SimArchive:
             self.files.pop(recording, None)
             self.destroyed.add(recording)
         if recording in self.destroyed:
-            return [receipt.Destroyed(box=self.box, at=_now(), epoch=self.epoch, recording=recording)]
+            return [receipt.Destroyed(box=self.box, at=self._now(), epoch=self.epoch, recording=recording)]
         missed = self._missed.setdefault(recording, set())
         if name in self.losing:
             self.losing.discard(name)
@@ -76,7 +69,7 @@ class SimArchive:
         files[name] = payload
         names, clips = receipt.fold_names(files)
         progress = receipt.Progress(
-            box=self.box, at=_now(), epoch=self.epoch, recording=recording, names=names, clips=clips
+            box=self.box, at=self._now(), epoch=self.epoch, recording=recording, names=names, clips=clips
         )
         return [progress, *self._verdict(recording, files, missed)]
 
@@ -90,7 +83,10 @@ class SimArchive:
         if not seq:
             return []
         digest = hashlib.sha256(self.lines[seq]).hexdigest()
-        return [receipt.LedgerSynced(box=self.box, at=_now(), epoch=self.epoch, seq=seq, hash=digest)]
+        return [receipt.LedgerSynced(box=self.box, at=self._now(), epoch=self.epoch, seq=seq, hash=digest)]
+
+    def _now(self) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._wall()))
 
     def _verdict(self, recording: str, files: dict[str, bytes], missed: set[str]) -> list[receipt.Receipt]:
         if MANIFEST not in files:
@@ -100,7 +96,7 @@ class SimArchive:
             return [
                 receipt.Refused(
                     box=self.box,
-                    at=_now(),
+                    at=self._now(),
                     epoch=self.epoch,
                     recording=recording,
                     manifest_hash=digest,
@@ -112,7 +108,7 @@ class SimArchive:
             return [
                 receipt.Incomplete(
                     box=self.box,
-                    at=_now(),
+                    at=self._now(),
                     epoch=self.epoch,
                     recording=recording,
                     manifest_hash=digest,
@@ -122,7 +118,7 @@ class SimArchive:
             ]
         return [
             receipt.Stored(
-                box=self.box, at=_now(), epoch=self.epoch, recording=recording, manifest_hash=digest, copies=1
+                box=self.box, at=self._now(), epoch=self.epoch, recording=recording, manifest_hash=digest, copies=1
             )
         ]
 
@@ -153,7 +149,7 @@ class SimUplink:
         self._post = post
         self._post(Connected(self._now()) if self.online else Disconnected(self._now(), "offline"))
 
-    def send(self, recording: str, name: str) -> None:
+    def send(self, recording: str, name: str, rank: Rank = Rank.BACKLOG) -> None:  # noqa: ARG002 - only what is revoked overtakes here
         """Publish a file with the next `pump`."""
         if not self.online:
             self._post(SendFailed(self._now(), recording, name, "not connected", permanent=False))
@@ -167,8 +163,8 @@ class SimUplink:
         if self.online:
             self._waiting.append(range(first, last + 1))
 
-    def reply(self, message: str, outcome: str) -> None:
-        """The answer to a message of the owner arrives at once."""
+    def reply(self, message: str, outcome: str, status: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """The answer to a message of owner or operator arrives at once."""
         self.replies.append((message, outcome))
 
     def close(self) -> None:
@@ -208,28 +204,4 @@ class SimUplink:
 
     def _answer(self, receipts: Sequence[receipt.Receipt]) -> None:
         for said in receipts:
-            self._post(self._event_of(said))
-
-    def _event_of(self, said: receipt.Receipt) -> Event:
-        at = self._now()
-        match said:
-            case receipt.Progress():
-                return Progressed(at, said.recording, frozenset(said.every_name))
-            case receipt.Stored():
-                token = self.archive.sign(said)
-                return Stored(at, said.recording, said.manifest_hash, said.copies, said.epoch, token)
-            case receipt.Incomplete():
-                return Missing(at, said.recording, said.manifest_hash, said.every_name)
-            case receipt.Refused():
-                return Refused(at, said.recording, said.why)
-            case receipt.Destroyed():
-                return ArchiveDestroyed(at, said.recording)
-            case receipt.LedgerSynced():
-                return LedgerSynced(at, said.seq, said.hash)
-            case _:
-                assert_never(said)
-
-
-def _now() -> str:
-    # the archive's own clock, as it stands in its receipts
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            self._post(archive_said(said, self.archive.sign(said), self._now()))

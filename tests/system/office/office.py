@@ -71,7 +71,7 @@ class Office(World):
         self.handset = Handset()
         self.owner = OwnerSecret.from_bytes(bytes(range(32)))
         self.box_key = SigningKey.from_seed(bytes(32))
-        self.archive = SimArchive(BOX)
+        self.archive = SimArchive(BOX, wall=lambda: self.clock.wall()[0])
         self.online = True
         self.deaf = False
         self.private = False

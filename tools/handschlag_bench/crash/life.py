@@ -69,7 +69,7 @@ class Archive(SimArchive):
     """An archive that remembers in which order it was given what, so that it can be set back to any moment."""
 
     def __init__(self) -> None:
-        super().__init__(BOX, ARCHIVE_KEY)
+        super().__init__(BOX, ARCHIVE_KEY, wall=lambda: WALL_START)
         self.taken: list[tuple[str, str, bytes]] = []
 
     def take(self, recording: str, name: str, payload: bytes) -> list[Receipt]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from handschlag.core.delivery import IN_FLIGHT
+from handschlag.adapters.uplink import IN_FLIGHT
 from handschlag.sim.demo.processes import Child, wait_for
 from handschlag_bench.backlog import Backlog, fill
 from handschlag_bench.row import Row

@@ -30,7 +30,7 @@ from handschlag.adapters.spool.closing import (
 from handschlag.adapters.spool.folders import Folders
 from handschlag.adapters.spool.jobs import Jobs
 from handschlag.adapters.spool.names import in_sending_order, is_file
-from handschlag.adapters.spool.terms import Terms, terms_of
+from handschlag.adapters.spool.terms import Terms, receipt_of, terms_of
 from handschlag.core.events import (
     DiskFailed,
     FileDurable,
@@ -217,9 +217,9 @@ class DiskSpool:
         path = self._folders.of(recording)
         self._jobs.do(recording, "setting aside", partial(self._folders.set_aside, path, why))
 
-    def keep_receipt(self, recording: str, receipt: bytes) -> None:
-        """Write receipt.jws beside the recording."""
-        self._jobs.do(recording, "keeping the receipt", partial(self._keep_receipt, recording, receipt))
+    def keep_receipt(self, recording: str, receipt: bytes, epoch: str) -> None:
+        """Write receipt.jws beside the recording, in the place of an older one."""
+        self._jobs.do(recording, "keeping the receipt", partial(self._keep_receipt, recording, receipt, epoch))
 
     def drop_revoke(self, recording: str) -> None:
         """Remove a revocation that the archive has answered."""
@@ -352,9 +352,9 @@ class DiskSpool:
             self._folders.put_revoke(recording, signed)
         self._post(RevokeDurable(self._clock.mono(), recording))
 
-    def _keep_receipt(self, recording: str, receipt: bytes) -> None:
+    def _keep_receipt(self, recording: str, receipt: bytes, epoch: str) -> None:
         self._folders.put(self._folders.of(recording) / RECEIPT, receipt)
-        self._post(ReceiptDurable(self._clock.mono(), recording))
+        self._post(ReceiptDurable(self._clock.mono(), recording, epoch))
 
     def _list(self, recording: str) -> None:
         folder = self._folders.of(recording)
@@ -397,13 +397,15 @@ class DiskSpool:
     def _find_one(self, post: Post, recording: str, gone: bool) -> None:  # noqa: FBT001 - as the folders tell it
         folder = self._folders.gone(recording) if gone else self._folders.of(recording)
         facts = self._facts(recording)
-        receipted = (folder / RECEIPT).exists()
+        manifest = _bytes(folder / MANIFEST)
+        manifest_hash = sha256_hex(manifest) if manifest is not None else ""
+        epoch, said_at = receipt_of(folder / RECEIPT, recording, manifest_hash)
+        receipted = epoch != ""
         if not gone:
             # What the ledger says was durable before the ledger said it: thousands of old recordings cost no fsync.
             durable = facts.closed and (facts.receipted or not receipted)
             self._folders.settle(recording, sync=not durable)
         boot, seizure = _whose(folder / HEAD)
-        manifest = _bytes(folder / MANIFEST)
         terms = terms_of(manifest) if manifest is not None else Terms()
         if manifest is not None:
             self._claims(terms.ledger, manifest)
@@ -416,7 +418,7 @@ class DiskSpool:
                 gone=gone,
                 has_keys=(folder / KEYS).exists(),
                 has_manifest=manifest is not None,
-                manifest_hash=sha256_hex(manifest) if manifest is not None else "",
+                manifest_hash=manifest_hash,
                 consented=facts.consented,
                 ended_by_ledger=facts.ended,
                 ended_seq=facts.ended_seq,
@@ -427,6 +429,8 @@ class DiskSpool:
                 receipted_at=facts.receipted_at,
                 held=facts.held,
                 kept_for=facts.kept_for,
+                receipt_epoch=epoch,
+                receipt_said_at=said_at,
             )
         )
 

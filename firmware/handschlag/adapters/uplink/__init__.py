@@ -7,7 +7,8 @@ takes. A PUBACK only frees a place among the files in flight: only a verified re
 """
 
 from handschlag.adapters.uplink.errors import BadUplink
+from handschlag.adapters.uplink.link import IN_FLIGHT
 from handschlag.adapters.uplink.mqtt import MqttUplink
 from handschlag.adapters.uplink.tls import TlsFiles, tls_context
 
-__all__ = ["BadUplink", "MqttUplink", "TlsFiles", "tls_context"]
+__all__ = ["IN_FLIGHT", "BadUplink", "MqttUplink", "TlsFiles", "tls_context"]

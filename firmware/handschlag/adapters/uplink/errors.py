@@ -12,13 +12,15 @@ class BadUplink(HandschlagError, ValueError):
 
 
 class Ended(Exception):
-    """Not an error: the way out of a session, with its reason."""
+    """Not an error: the way out of a session, with its reason, and the broker's reason code where it gave one."""
+
+    def __init__(self, why: str, code: int = 0) -> None:
+        super().__init__(why)
+        self.code = code
 
 
 def reason(error: Exception) -> str:
     """An error in a few words, for events and logs."""
-    if isinstance(error, Ended):
-        return str(error)
     if isinstance(error, ssl.SSLError):
         return f"TLS: {error.reason or error}"
     if isinstance(error, OSError) and error.strerror:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from handschlag.adapters.uplink.outbox import File
+from handschlag.adapters.uplink.pace import Pace
+from handschlag.adapters.uplink.poison import Poison
 from handschlag.adapters.uplink.tls import TlsFiles
 from handschlag.core.events import SendFailed
 from handschlag.ports import Post
-from handschlag.sealing.encoding import is_before
 from handschlag.sealing.keys import Keyring
-from handschlag.sealing.receipt import Receipt, Refused
 
 MAX_PAYLOAD = 96 * 1024
 """No file of a recording is longer (design/wire.md)."""
+
+IN_FLIGHT = 8
+"""Files without PUBACK at a time, unless the settings say otherwise."""
 
 MAX_PACKET = 131072
 """What the shipped broker takes; also what the box takes from a broker."""
@@ -22,14 +25,14 @@ MAX_PACKET = 131072
 
 @dataclass(slots=True)
 class UplinkCounts:
-    """What was dropped on the way in, and how often a connection began."""
+    """How often a connection began, what was dropped on the way in, what could not be sent or was refused."""
 
     connections: int = 0
     foreign: int = 0
     forged: int = 0
-    replayed: int = 0
     too_long: int = 0
     ledger_failed: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +47,14 @@ class Link:
     ledger_lines: Callable[[int, int], Sequence[bytes]]
     archive: Keyring
     owner: Keyring
+    operator: Keyring
     in_flight: int
     max_packet: int
     now: Callable[[], float]
     post: Post
     counts: UplinkCounts
-    refused_at: dict[str, str] = field(default_factory=dict)
-    """The archive's time of each recording's last refusal."""
-
-    def is_replayed(self, said: Receipt) -> bool:
-        """Whether a refusal is not newer than the last one: only those count up, so only those are worth repeating.
-
-        Whoever gets hold of one genuine refusal could else have a recording set aside by saying it again and again.
-        """
-        if not isinstance(said, Refused):
-            return False
-        last = self.refused_at.get(said.recording)
-        if last is not None and not is_before(last, said.at):
-            return True
-        self.refused_at[said.recording] = said.at
-        return False
+    pace: Pace
+    poison: Poison
 
     def fail(self, file: File, why: str, *, permanent: bool) -> None:
         """Tell that a file was not sent."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import random
 import re
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from handschlag.adapters.uplink.errors import BadUplink, reason
-from handschlag.adapters.uplink.link import MAX_PACKET, Link, UplinkCounts
+from handschlag.adapters.uplink.errors import BadUplink, Ended, reason
+from handschlag.adapters.uplink.link import IN_FLIGHT, MAX_PACKET, Link, UplinkCounts
 from handschlag.adapters.uplink.outbox import File, LedgerLines, Outbox, Reply
+from handschlag.adapters.uplink.pace import Pace
+from handschlag.adapters.uplink.poison import PACKETS_FAULT, Poison
 from handschlag.adapters.uplink.session import Session
 from handschlag.adapters.uplink.tls import TlsFiles, tls_context
+from handschlag.core.effects import Rank
 from handschlag.core.events import Disconnected, Event
 from handschlag.ports import Post
 from handschlag.sealing.trust import Trust
@@ -23,6 +29,7 @@ STEADY_S = 60.0
 """A connection that lasted so long sets the pauses between attempts back."""
 
 _CLOSE_S = 3.0
+_log = logging.getLogger(__name__)
 _BOX = re.compile(r"[a-z0-9-]{1,32}")
 _LEVEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -37,9 +44,10 @@ class MqttUplink:
         tls: certificate files; None connects in clear, for tests and the demonstration only.
         read: gives a sealed file's bytes by recording and name; called in the uplink's own thread.
         ledger_lines: gives ledger lines by number, both ends included; likewise.
-        trust: whose receipts count: the keys of the role `archive`.
+        trust: whose word counts: the keys of the archive, the owner and the operator.
         in_flight: files without PUBACK at a time; the broker's Receive Maximum may lower it.
         max_packet: bytes of a whole packet at most; the broker's Maximum Packet Size may lower it.
+        cap_kbit_s: bandwidth for files and ledger, in 1000 bits each second; revocations and status go past it.
         now: monotonic seconds, for events.
         jitter: the pause before an attempt, given its longest (1 to 30 s).
 
@@ -57,8 +65,9 @@ class MqttUplink:
         read: Callable[[str, str], bytes],
         ledger_lines: Callable[[int, int], Sequence[bytes]],
         trust: Trust,
-        in_flight: int = 8,
+        in_flight: int = IN_FLIGHT,
         max_packet: int = MAX_PACKET,
+        cap_kbit_s: float | None = None,
         now: Callable[[], float] = time.monotonic,
         jitter: Callable[[float], float] = lambda longest: random.uniform(0, longest),
     ) -> None:
@@ -78,15 +87,19 @@ class MqttUplink:
             ledger_lines=ledger_lines,
             archive=trust.keys("archive"),
             owner=trust.keys("owner"),
+            operator=trust.keys("operator"),
             in_flight=in_flight,
             max_packet=max_packet,
             now=now,
             post=self._tell,
             counts=self.counts,
+            pace=Pace(cap_kbit_s),
+            poison=Poison(),
         )
         self._jitter = jitter
         self._post: Post = lambda _event: None
         self._outbox = Outbox()
+        self._told = False  # whether anybody knows that there is no connection
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
 
     def start(self, post: Post) -> None:
@@ -94,24 +107,30 @@ class MqttUplink:
         self._post = post
         self._thread.start()
 
-    def send(self, recording: str, name: str) -> None:
-        """Publish a file; its bytes are read when its turn comes. Posts FileSent or SendFailed."""
+    def send(self, recording: str, name: str, rank: Rank = Rank.BACKLOG) -> None:
+        """Publish a file; its bytes are read when its turn comes, by rank. Posts FileSent or SendFailed.
+
+        With a revocation everything else of its recording that still waits is taken back.
+        """
         file = File(recording, name)
         if not _LEVEL.fullmatch(recording) or not _LEVEL.fullmatch(name):
             self._link.fail(file, "a name that no topic can carry", permanent=True)
             return
-        # a withdrawal goes before everything
-        refusal = self._outbox.offer(file, first=name == "revoke.jws")
+        if rank is Rank.REVOCATION:
+            for taken in self._outbox.withdraw(recording):
+                self._link.fail(taken, "withdrawn", permanent=False)
+        refusal = self._outbox.offer(file, rank)
         if refusal:
             self._link.fail(file, refusal, permanent=False)
 
     def send_ledger(self, first: int, last: int) -> None:
         """Publish ledger lines; while offline nothing is kept: the core asks again."""
-        self._outbox.offer(LedgerLines(first, last))
+        self._outbox.offer(LedgerLines(first, last), Rank.MANIFEST)
 
-    def reply(self, message: str, outcome: str) -> None:
-        """Answer a message of the owner; while offline nothing is kept: the message comes again."""
-        self._outbox.offer(Reply(message, outcome))
+    def reply(self, message: str, outcome: str, status: Mapping[str, Any] | None = None) -> None:
+        """Answer a message of owner or operator; while offline nothing is kept: the message comes again."""
+        said = {"outcome": outcome} if status is None else {"outcome": outcome, "status": status}
+        self._outbox.offer(Reply(message, json.dumps(said).encode()), Rank.STATUS)
 
     def close(self) -> None:
         """Say goodbye, and end."""
@@ -128,29 +147,44 @@ class MqttUplink:
         self._post(event)
 
     def _run(self) -> None:
-        told = False
         longest = 1.0
         while not self._outbox.closing:
             began = time.monotonic()
-            session: Session | None = None
             try:
-                session = Session(self._link, self._outbox)  # reads the certificate files anew
-                session.run()
-            except Exception as error:  # noqa: BLE001 - whatever a broker can provoke in the library ends one session only
-                why = reason(error)
-            else:
-                break
-            finally:
-                unsent = session.end() if session is not None else []
-            if not told or (session is not None and session.accepted):
-                told = True
-                self._tell(Disconnected(self._link.now(), why))
-            for file in unsent:
-                self._link.fail(file, why, permanent=False)
+                self._connect_once()
+            except Exception:  # noqa: BLE001 - all sending rests on this thread: a fault of ours must not end it
+                _log.exception("a fault of the uplink's own; it goes on")
             if time.monotonic() - began > STEADY_S:
                 longest = 1.0
             self._pause(self._jitter(longest))
             longest = min(LONGEST_PAUSE_S, longest * 2)
+
+    def _connect_once(self) -> None:
+        """One connection, and what has to be told of its end."""
+        session: Session | None = None
+        ended, flying, waiting = Ended(""), list[File](), list[File]()
+        try:
+            session = Session(self._link, self._outbox)
+            session.run()
+        except Ended as error:
+            ended = error
+        except Exception as error:  # noqa: BLE001 - whatever a broker can provoke in the library ends one session only
+            ended = Ended(reason(error))
+        finally:
+            waiting = self._outbox.shut()
+            if session is not None:
+                flying = session.end()
+        if self._outbox.closing:
+            return
+        culprit = self._link.poison.ended(flying)
+        if culprit is not None:
+            self._link.fail(culprit, str(ended), permanent=ended.code in PACKETS_FAULT)
+        if not self._told or (session is not None and session.accepted):
+            self._told = True
+            self._tell(Disconnected(self._link.now(), str(ended)))
+        for file in (*flying, *waiting):
+            if file is not culprit:
+                self._link.fail(file, str(ended), permanent=False)
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -7,18 +7,20 @@ Revocations go before everything. Nothing is ever given up: without a receipt th
 full-jitter back-off; a recording that the archive refuses five times is set aside and blocks nobody.
 
 Only few recordings are `active` at a time; the rest waits in `queue`, and gets its turn in the order in which it is
-due, at the same time by recording id, that is by age.
+due, at the same time by recording id, that is by age. What the archive had in an earlier epoch is offered again when
+nothing else is due (see `epoch`). In quiet hours only revocations are sent.
 """
 
 from handschlag.core.delivery.machine import RULES, forget, release, step_delivery
 from handschlag.core.delivery.state import (
-    ACTIVE_AT_MOST,
     BACK_OFF_S,
-    IN_FLIGHT,
+    HANDED_OUT,
+    HANDED_OUT_CAPPED,
     LEDGER_ROW,
     MANIFEST,
     RECEIPT_TIMEOUT_S,
     REVOKE,
+    SENDING_AT_MOST,
     WITHOUT_PROGRESS,
     DeliveryState,
     backlog,
@@ -26,14 +28,15 @@ from handschlag.core.delivery.state import (
 )
 
 __all__ = [
-    "ACTIVE_AT_MOST",
     "BACK_OFF_S",
-    "IN_FLIGHT",
+    "HANDED_OUT",
+    "HANDED_OUT_CAPPED",
     "LEDGER_ROW",
     "MANIFEST",
     "RECEIPT_TIMEOUT_S",
     "REVOKE",
     "RULES",
+    "SENDING_AT_MOST",
     "WITHOUT_PROGRESS",
     "DeliveryState",
     "backlog",

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from handschlag.core.delivery.answers import set_aside
 from handschlag.core.delivery.draft import Draft, changed
+from handschlag.core.delivery.epoch import found
 from handschlag.core.delivery.sending import requeue
 from handschlag.core.delivery.state import (
     BACK_OFF_S,
@@ -13,6 +14,7 @@ from handschlag.core.delivery.state import (
     LIVE_NAMES,
     MANIFEST,
     Active,
+    Confirmed,
     Queued,
     Revoke,
     Stage,
@@ -39,6 +41,7 @@ def drop(d: Draft, recording: str) -> None:
         d.do(WakeAt(f"receipt:{recording}", None), WakeAt(f"progress:{recording}", None))
     d.put_active(recording, None)
     d.put_queued(recording, None)
+    d.put_confirmed(recording, None)
     d.put(held_back=changed(d.state.held_back, recording, None), aside=d.state.aside - {recording})
 
 
@@ -51,7 +54,7 @@ def file_durable(d: Draft, e: FileDurable) -> None:
         names = (*d.state.held_back.get(e.recording, ()), e.name)
         d.put(held_back=changed(d.state.held_back, e.recording, names))
     elif active.stage is Stage.LIVE:
-        d.put_active(e.recording, replace(active, to_send=(*active.to_send, e.name)))
+        d.put_active(e.recording, replace(active, to_send=(*active.to_send[active.handed :], e.name), handed=0))
 
 
 def recording_closed(d: Draft, e: RecordingClosed) -> None:
@@ -62,8 +65,8 @@ def recording_closed(d: Draft, e: RecordingClosed) -> None:
     ticket = d.record("closed", recording=e.recording, manifest=e.manifest_hash)
     to_send = tuple(n for n in manifest_last(e.names) if n not in active.sent and n not in active.in_flight)
     d.put(held_back=changed(d.state.held_back, e.recording, None), aside=d.state.aside - {e.recording})
-    closing = replace(active, stage=Stage.CLOSING, to_send=to_send, manifest_hash=e.manifest_hash, since=d.at)
-    d.put_active(e.recording, replace(closing, ticket=ticket))
+    closing = replace(active, stage=Stage.CLOSING, to_send=to_send, handed=0, manifest_hash=e.manifest_hash)
+    d.put_active(e.recording, replace(closing, ticket=ticket, since=d.at, until=e.retain_until))
     d.do(SaveRow(e.recording, "queued", 0))
 
 
@@ -83,7 +86,7 @@ def files_listed(d: Draft, e: FilesListed) -> None:
     if MANIFEST not in e.names:
         set_aside(d, e.recording, "no manifest on disk")
         return
-    d.put_active(e.recording, replace(active, stage=Stage.SENDING, to_send=manifest_last(e.names)))
+    d.put_active(e.recording, replace(active, stage=Stage.SENDING, to_send=manifest_last(e.names), handed=0))
 
 
 def disk_failed(d: Draft, e: DiskFailed) -> None:
@@ -116,18 +119,25 @@ def row_found(d: Draft, e: RowFound) -> None:
 def folder_found(d: Draft, e: FolderFound) -> None:
     """A folder at the start: what has no receipt is queued."""
     hint = d.state.hints.get(e.recording)
-    d.put(hints=d.state.hints.put(e.recording, None))
+    if hint is not None:
+        d.put(hints=d.state.hints.put(e.recording, None))
     whole = e.has_keys and e.has_manifest and e.consented and not e.gone and not e.ended_by_ledger
-    if not whole or e.receipted:
+    if not whole:
         return
     if hint is not None and hint.state == "aside":
         d.put(aside=d.state.aside | {e.recording})
+    if e.receipted:
+        found(d, e.receipt_epoch, e.receipt_said_at)
+        d.put_confirmed(e.recording, Confirmed(e.manifest_hash, e.receipt_epoch, e.retain_until))
+        return
+    if e.recording in d.state.aside:
         return
     attempts = hint.attempts if hint is not None else 0
     if e.closed_in_ledger:
-        d.put_queued(e.recording, Queued(e.manifest_hash, since=d.at, due_at=d.at, attempts=attempts))
+        queued = Queued(e.manifest_hash, since=d.at, due_at=d.at, attempts=attempts, until=e.retain_until)
+        d.put_queued(e.recording, queued)
         return
     ticket = d.record("closed", recording=e.recording, manifest=e.manifest_hash)
     active = Active(Stage.CLOSING, manifest_hash=e.manifest_hash, ticket=ticket, attempts=attempts, since=d.at)
-    d.put_active(e.recording, replace(active, to_send=(MANIFEST,)))
+    d.put_active(e.recording, replace(active, to_send=(MANIFEST,), until=e.retain_until))
     d.do(SaveRow(e.recording, "queued", attempts))

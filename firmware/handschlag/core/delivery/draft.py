@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from handschlag.core.delivery.state import BACK_OFF_S, Active, DeliveryState, Queued, Revoke
+from handschlag.core.delivery.state import BACK_OFF_S, Active, Confirmed, DeliveryState, OfEpoch, Queued, Revoke
 from handschlag.core.effects import Effect, Record, Value
 
 
@@ -51,6 +51,19 @@ class Draft:
             dues=dues.settled(lambda at, name: name in queue and queue[name].due_at == at),
             waiting=waiting.settled(lambda at, name: name in queue and queue[name].since == at),
         )
+
+    def put_confirmed(self, recording: str, confirmed: Confirmed | None) -> None:
+        """Replace what is known of its receipt, or take it out (None)."""
+        before = self.state.confirmed.get(recording)
+        by_epoch = dict(self.state.by_epoch)
+        if before is not None:
+            held = by_epoch[before.epoch]
+            by_epoch[before.epoch] = replace(held, count=held.count - 1)
+        if confirmed is not None:
+            held = by_epoch.get(confirmed.epoch, OfEpoch())
+            by_epoch[confirmed.epoch] = OfEpoch(held.count + 1, held.by_age.put(0.0, recording))
+        if before is not None or confirmed is not None:
+            self.put(confirmed=self.state.confirmed.put(recording, confirmed), by_epoch=by_epoch)
 
     def put_revoke(self, recording: str, revoke: Revoke | None) -> None:
         """Replace a revocation, or take it out (None)."""

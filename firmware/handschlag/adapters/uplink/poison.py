@@ -1,0 +1,40 @@
+"""Finds the file that ends connections, so that it is not sent at the head of each new one, for ever.
+
+A broker that cannot take a packet ends the connection, and need not have said so before (MQTT 5, 4.13). When a
+connection ends with files on their way, the next ones send one at a time, until a few were taken. So the culprit stands
+alone in the end: where the broker named the packet as the reason it can never be sent; else it is told before the
+connection's end is, so that the core lets others go first and tries it again later and later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handschlag.adapters.uplink.outbox import File
+
+PACKETS_FAULT = frozenset({0x81, 0x82, 0x90, 0x95, 0x99})
+"""Malformed packet, protocol error, topic name invalid, packet too large, payload format invalid (MQTT 5, 2.4)."""
+
+CAREFUL = 8
+
+
+class Poison:
+    """Told of every ended connection and of every file that was taken."""
+
+    def __init__(self) -> None:
+        self._careful = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether files have to go one at a time."""
+        return self._careful > 0
+
+    def taken(self) -> None:
+        """The broker took one."""
+        self._careful = max(0, self._careful - 1)
+
+    def ended(self, flying: Sequence[File]) -> File | None:
+        """A connection ended with these on their way: which one it must have been; None where nobody can know."""
+        if flying:
+            self._careful = CAREFUL
+        return flying[0] if len(flying) == 1 else None
