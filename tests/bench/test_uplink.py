@@ -8,7 +8,7 @@ import pytest
 
 from handschlag_bench.row import Row
 from handschlag_bench.show import met
-from handschlag_bench.uplink import boxes, drain
+from handschlag_bench.uplink import boxes, drain, ingest, memory
 from handschlag_bench.uplink.disk import file_system
 from handschlag_bench.uplink.kept import NotKept, all_kept
 from handschlag_bench.uplink.plant import Plant
@@ -38,6 +38,22 @@ def test_boxes_at_once_are_all_kept(tmp_path: Path) -> None:
     rows = list(boxes.measure(tmp_path, 3, seconds=1.0))
     assert met(by_row(rows, "kept and verified")) is True
     assert by_row(rows, "to the last receipt").value > 0.0
+
+
+def test_ingest_is_measured_in_three_ways(tmp_path: Path) -> None:
+    """By itself beside the bare disk, behind the broker, and, where there is PostgreSQL, by two beside one."""
+    rows = list(ingest.measure(tmp_path, ingest.Size(recordings=1, seconds=2.0)))
+    assert met(by_row(rows, "kept and verified")) is True
+    assert by_row(rows, "folder + SQLite").beside["bare disk, files"] > 0.0
+    assert by_row(rows, "behind the broker").value > 0.0
+    assert by_row(rows, "against one").value > 0.0 or any("not measured" in row.row for row in rows)
+
+
+def test_memory_is_told_for_each_length_of_backlog(tmp_path: Path) -> None:
+    """A box is a process of its own, of a size that a process has, and both backlogs are drained."""
+    rows = list(memory.measure(tmp_path, (1, 2)))
+    assert 20.0 < by_row(rows, "2 recordings: box at most").value < 500.0
+    assert met(by_row(rows, "spread over 1 to 2 recordings")) is True
 
 
 def test_what_is_not_in_the_archive_is_no_result(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from handschlag_bench.show import show
-from handschlag_bench.uplink import boxes, drain
+from handschlag_bench.uplink import boxes, drain, ingest, memory
 from handschlag_bench.uplink.disk import scratch
 
 if TYPE_CHECKING:
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
     from handschlag_bench.row import Row
 
-TOPICS: Final[dict[str, Callable[..., Iterator[Row]]]] = {"drain": drain.rows, "boxes": boxes.rows}
+TOPICS: Final[dict[str, Callable[..., Iterator[Row]]]] = {
+    "drain": drain.rows,
+    "ingest": ingest.rows,
+    "boxes": boxes.rows,
+    "memory": memory.rows,
+}
 """What is measured, in this order; each gives its rows for an empty folder, and `full=False` (seconds) or True."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -51,3 +52,9 @@ def resident_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
     line = next(line for line in status if line.startswith("VmRSS:"))
     return int(line.split()[1]) / 1024
+
+
+def states(plant: Plant) -> Counter[str]:
+    """How many recordings are in which state, by the archive's index."""
+    with closing(open_index(read_settings(plant.archive_settings))) as index, index.transaction() as transaction:
+        return Counter(summary.row.state.value for summary in transaction.summaries())

@@ -91,10 +91,10 @@ class Plant:
             workshop=(TrustedRecipient.of(self.owner.workshop().public),),
         )
 
-    def settings_of_archive(self, *, more: str = "", settle_s: float = 1.0) -> str:
-        """Text of an `archive.toml`; `more` goes before the first table."""
+    def settings_of_archive(self, *, data: str = "data", more: str = "", settle_s: float = 5.0) -> str:
+        """Text of an `archive.toml`, with its data in that folder; `more` goes before the first table."""
         ca = self.authority.folder
-        return f"""data = "data"
+        return f"""data = "{data}"
 trust = "trust.json"
 signing_key = "archive-signing.key"
 {more}
