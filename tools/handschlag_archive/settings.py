@@ -50,6 +50,27 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A clock that has leapt ahead by more days since it last showed anything lets nothing expire by itself."""
 
 
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the archive is reached in the browser."""
+
+    host: Text = "127.0.0.1"
+    """The address to listen on. Without a certificate and without a proxy only this machine's own is allowed."""
+    port: Port = 8443
+    names: tuple[Text, ...] = ()
+    """The host names by which browsers may ask for it; without any, all."""
+    certificate: Text | None = None
+    key: Text | None = None
+    trusted_proxies: tuple[Text, ...] = ()
+    """Addresses of proxies that speak TLS with the browsers, and whose X-Forwarded-For tells who calls."""
+    secret: Text = "web.secret"
+    """File of the secret that names and logins are kept with; made at the first start. Back it up."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether browsers speak to it without TLS."""
+        return self.certificate is None and not self.trusted_proxies
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of the archive."""
 
@@ -74,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """File with nothing but the database's password; without one, PGPASSFILE and what else libpq knows."""
     ingest: Ingest = Ingest()
     retention: Retention = Retention()
+    web: Web = Web()
 
 
 _DATABASE: Final = re.compile(
@@ -112,6 +134,10 @@ def read_settings(path: Path) -> Settings:
         check_stores(settings.clips, settings.keys, settings.copies, [settings.erasures])
     except BadSetting as error:
         raise BadSetting(f"{path}: {error}") from None
+    try:
+        _check_web(settings.web)
+    except BadSetting as error:
+        raise BadSetting(f"{path}: {error}") from None
     return settings
 
 
@@ -132,6 +158,16 @@ def read_password(settings: Settings) -> str | None:
     if not password or "\n" in password:
         raise BadSetting(f"database_password_file: {path}: allowed is one line, the password")
     return password
+
+
+def _check_web(web: Web) -> None:
+    if (web.certificate is None) != (web.key is None):
+        raise BadSetting("web.certificate and web.key: allowed are both or none")
+    if web.plain and web.host not in LOOPBACK:
+        raise BadSetting(
+            f"web.host = {web.host!r}: passwords would travel in clear; allowed without web.certificate, or a proxy in "
+            f"web.trusted_proxies, are {', '.join(LOOPBACK)}"
+        )
 
 
 def _check_database(url: str, path: Path) -> None:
@@ -176,6 +212,7 @@ def _allowed(section: str, raw: dict[str, Any]) -> str:
         "broker": Broker,
         "ingest": Ingest,
         "retention": Retention,
+        "web": Web,
     }
     struct = sections.get(section) or KINDS[_value(raw, section)["kind"]]
     names = [field.encode_name for field in msgspec.structs.fields(struct)]
@@ -220,6 +257,12 @@ def _with_files(settings: Settings, path: Path) -> Settings:
         erasures=str(folder / settings.erasures),
         trust=there("trust", settings.trust),
         signing_key=there("signing_key", settings.signing_key),
+        web=msgspec.structs.replace(
+            settings.web,
+            certificate=settings.web.certificate and there("web.certificate", settings.web.certificate),
+            key=settings.web.key and there("web.key", settings.web.key),
+            secret=str(folder / settings.web.secret),
+        ),
         database_password_file=settings.database_password_file
         and there("database_password_file", settings.database_password_file),
     )

@@ -14,6 +14,7 @@ from handschlag_archive.cli.keeping import retention
 from handschlag_archive.cli.looking import export, list_recordings
 from handschlag_archive.cli.running import ingest
 from handschlag_archive.cli.storing import buckets
+from handschlag_archive.cli.web import web
 
 app: Final = typer.Typer(
     name="handschlag-archive",
@@ -30,6 +31,7 @@ app.command("buckets")(buckets)
 app.command("list")(list_recordings)
 app.command("export")(export)
 app.command("retention")(retention)
+app.add_typer(web, name="web")
 
 
 def main() -> None:

@@ -14,15 +14,18 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sql
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from handschlag_archive.index.migrations import migrate
+from handschlag_archive.index.statements import Statements
 from handschlag_archive.index.transaction import Transaction
 from handschlag_archive.index.values import BadIndex, IndexBroken, IndexBusy
+
+T = TypeVar("T", bound=Statements)
 
 DRIVERS: Final = ("sqlite", "postgresql+psycopg")
 _READING: Final = "reading"
@@ -82,16 +85,20 @@ class Index:
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """One transaction: durable when the block is left, undone when it raises."""
-        return self._transaction()
+        return self._transaction(Transaction)
 
     def reading(self) -> AbstractContextManager[Transaction]:
         """One that changes nothing and locks nothing: what it says may be different a moment later."""
-        return self._transaction(reading=True)
+        return self._transaction(Transaction, reading=True)
+
+    def speaking(self, of: type[T], *, reading: bool = False) -> AbstractContextManager[T]:
+        """One that asks and changes what `of` can: a part of the archive that has tables of its own beside these."""
+        return self._transaction(of, reading=reading)
 
     @contextmanager
-    def _transaction(self, *, reading: bool = False) -> Iterator[Transaction]:
+    def _transaction(self, of: type[T], *, reading: bool = False) -> Iterator[T]:
         with self._connected(reading=reading) as connection:
-            yield Transaction(connection, locking=not reading)
+            yield of(connection, locking=not reading)
 
     @contextmanager
     def _connected(self, *, reading: bool = False) -> Iterator[sql.Connection]:

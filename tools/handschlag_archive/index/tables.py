@@ -28,6 +28,7 @@ recordings: Final = sql.Table(
     sql.Column("ended_at", sql.String(40)),
     sql.Column("settled", sql.Boolean, nullable=False, server_default=sql.false()),  # cleared again after its end
     sql.Index("recordings_by_end", "state", "retain_until"),
+    sql.Index("recordings_by_id", "recording", "box"),
 )
 files: Final = sql.Table(
     "files",
