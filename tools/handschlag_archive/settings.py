@@ -62,7 +62,7 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: Text | None = None
     trusted_proxies: tuple[Text, ...] = ()
     """Addresses of proxies that speak TLS with the browsers, and whose X-Forwarded-For tells who calls."""
-    secret: Text = "web.secret"
+    secret: Text = "web.secret"  # noqa: S105 - the name of a file
     """File of the secret that names and logins are kept with; made at the first start. Back it up."""
 
     @property
@@ -98,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: Web = Web()
 
 
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _DATABASE: Final = re.compile(
     r"postgresql\+psycopg://(?:(?P<user>[^:@/?]*)(?P<password>:[^@/]*)?@)?(?P<host>[^@/?]*)/(?P<name>[^/?]+)"
     r"(?:\?(?P<options>.*))?"

@@ -11,9 +11,10 @@ import sqlalchemy as sql
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from handschlag_archive.index import BadIndex, Index, State, Which, tables
+from handschlag_archive.index import BadIndex, Index, State, Which
 from handschlag_archive.index.migrations import migrate
 from handschlag_archive.stores.port import Place
+from handschlag_archive.web.tables import metadata
 from tests.sealing.builder import BOX, RECORDING
 
 LAYOUT_1 = """
@@ -52,7 +53,7 @@ def _begun(folder: Path) -> Iterator[sql.Connection]:
 def _differences(folder: Path) -> list[object]:
     with _begun(folder) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return list(compare_metadata(context, tables.metadata))
+        return list(compare_metadata(context, metadata))
 
 
 def test_the_migrations_make_the_tables_that_the_program_uses(tmp_path: Path) -> None:

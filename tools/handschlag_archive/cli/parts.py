@@ -9,6 +9,7 @@ from handschlag_archive.erasures import Erasures
 from handschlag_archive.index import Index
 from handschlag_archive.ingest import Ingest
 from handschlag_archive.judge import Judge
+from handschlag_archive.owner import Owner
 from handschlag_archive.relay import Relay
 from handschlag_archive.retention import Retention
 from handschlag_archive.settings import Settings, read_password
@@ -42,6 +43,18 @@ def open_retention(settings: Settings, index: Index) -> Retention:
         destroying=open_destroying(settings, index),
         key=read_signing_key(Path(settings.signing_key)),
         largest_jump=timedelta(days=settings.retention.clock_jump_days),
+    )
+
+
+def open_owner(settings: Settings, index: Index, stores: Opened | None = None) -> Owner:
+    """What takes the owner's word."""
+    stores = stores or open_stores(settings)
+    return Owner(
+        index=index,
+        clips=stores.clips,
+        erasures=open_erasures(settings),
+        destroying=open_destroying(settings, index, stores),
+        trust=TrustFile(Path(settings.trust)),
     )
 
 

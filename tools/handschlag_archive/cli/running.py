@@ -59,7 +59,7 @@ def _run_workers(settings: Settings, config: Path, count: int, *, as_json: bool)
         say(as_json, f"ready: {count} workers", ready=True, broker=where, workers=count)
 
     running = Workers(command, count, on_ready=ready)
-    _stop_on_signal(running.stop)
+    stop_on_signal(running.stop)
     running.run()
     say(as_json, "stopped", stopped=True, **{subject: dict(counts) for subject, counts in running.counts.items()})
 
@@ -74,7 +74,7 @@ def _work(settings: Settings, *, as_child: bool, as_json: bool) -> None:
             say(as_json, "ready", ready=True, broker=f"{settings.broker.host}:{settings.broker.port}")
 
     worker = Worker(settings, core, on_ready=ready)
-    _stop_on_signal(worker.stop)
+    stop_on_signal(worker.stop)
     if as_child:
         _stop_without_parent(worker.stop)
     upkeep = Upkeep([open_retention(settings, index).daily])
@@ -108,7 +108,7 @@ def _stop_without_parent(stop: Callable[[], None]) -> None:
     threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
-def _stop_on_signal(stop: Callable[[], None]) -> None:
+def stop_on_signal(stop: Callable[[], None]) -> None:
     """Call `stop` from a thread of its own: a handler in the working thread could meet it holding a lock."""
     wanted = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, wanted)

@@ -63,16 +63,6 @@ class Files(Statements):
         )
         return frozenset(Place(which.box, which.recording, row.name, row.sha256) for row in rows)
 
-    def sizes(self, which: Which) -> dict[Place, int]:
-        """Every file known of one recording, and its bytes."""
-        query = sql.select(_table.c.name, _table.c.sha256, _table.c.size).where(
-            _table.c.box == which.box, _table.c.recording == which.recording
-        )
-        return {
-            Place(which.box, which.recording, row.name, row.sha256): int(row.size)
-            for row in self._connection.execute(query)
-        }
-
     def known(self, places: Collection[Place]) -> frozenset[Place]:
         """Those of `places` that are files known here."""
         rows = [(place.box, place.recording, place.name, place.sha256) for place in places]

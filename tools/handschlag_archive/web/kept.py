@@ -32,7 +32,7 @@ class Kept:
         """A month's index; none where it tells of what is over."""
         month = _month(asked)
         with self._index.speaking(Books, reading=True) as books:
-            stale = books.index_is_stale(month)
+            stale = bool(books.stale_months(month))
             found = None if stale else books.sealed_index(month)
         if stale:
             with self._index.speaking(Books) as books:

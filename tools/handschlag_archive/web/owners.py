@@ -62,9 +62,7 @@ class Owners:
         token = form.message.encode("ascii")
         subject = message_id(token)
         with self._index.speaking(Books) as books:
-            self._journal.write(
-                books, asked.at, "owner-message", user=asked.who, subject=subject, reason=form.reason
-            )
+            self._journal.write(books, asked.at, "owner-message", user=asked.who, subject=subject, reason=form.reason)
         try:
             taken = self._owner.take(token)
         except NotTaken as error:

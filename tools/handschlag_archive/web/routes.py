@@ -59,7 +59,13 @@ _RECORDING: Final = "/api/recordings/{box}/{recording}"
 
 def table(desks: Desks) -> tuple[Route, ...]:
     """All routes."""
-    return (*_accounts(desks), *_people(desks.invitations), *_recordings(desks), *_oversight(desks.oversight), *_owner(desks.owners))
+    return (
+        *_accounts(desks),
+        *_people(desks.invitations),
+        *_recordings(desks),
+        *_oversight(desks.oversight),
+        *_owner(desks.owners),
+    )
 
 
 def _json(

@@ -1,9 +1,7 @@
 """Puts the parts together, and serves them with uvicorn."""
 
-import logging
+import socket
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -11,27 +9,23 @@ import uvicorn
 from handschlag.sealing.trust import Trust
 from handschlag_archive.index import Index
 from handschlag_archive.owner import Owner
-from handschlag_archive.periods import written
 from handschlag_archive.stores.port import Store
 from handschlag_archive.web.accounts import Accounts
 from handschlag_archive.web.archive import Archive
-from handschlag_archive.web.books import Books
 from handschlag_archive.web.gate import Gate, Manners
 from handschlag_archive.web.invitations import Invitations
 from handschlag_archive.web.journal import Journal
 from handschlag_archive.web.kept import Kept
-from handschlag_archive.web.limits import FORGOTTEN_AFTER
 from handschlag_archive.web.logins import Logins
 from handschlag_archive.web.oversight import Oversight
 from handschlag_archive.web.owners import Owners
 from handschlag_archive.web.routes import Desks, table
 from handschlag_archive.web.static_files import StaticFile, read_static
-from handschlag_archive.web.vault import BadVault, Vault
+from handschlag_archive.web.upkeep import check_vault
+from handschlag_archive.web.vault import Vault
 
 _HEADERS_AT_MOST: Final = 32 * 1024
 _AT_ONCE: Final = 128
-_MARK: Final = "web secret"
-_log: Final = logging.getLogger(__name__)
 
 
 def make_gate(
@@ -60,27 +54,40 @@ def make_gate(
     return Gate(table(desks), logins, read_static() if static is None else static, manners)
 
 
-def check_vault(index: Index, vault: Vault) -> None:
-    """Compare the secret with the one that the accounts were made with, which the first start notes."""
-    with index.transaction() as transaction:
-        known = transaction.about(_MARK, vault.mark)
-    if known != vault.mark:
-        raise BadVault("the web's secret is not the one that the accounts were made with; put the right file back")
+class Server(uvicorn.Server):
+    """Says when it listens, and can be stopped from another thread."""
 
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
 
-def tidy(index: Index, now: datetime) -> None:
-    """Let go of what is over: indexes and notes of ended recordings, and tries of long ago."""
-    with index.speaking(Books) as books:
-        books.drop_stale_indexes()
-        books.drop_notes_of_ended()
-        books.forget_failures(written(now - FORGOTTEN_AFTER))
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    @property
+    def port(self) -> int:
+        """Where it listens; another than was asked for where that was 0."""
+        return int(self.servers[0].sockets[0].getsockname()[1])
+
+    def stop(self) -> None:
+        """Finish what is under way, and end."""
+        self.should_exit = True
 
 
 def make_server(
-    gate: Gate, *, host: str, port: int, certificate: Path | None = None, key: Path | None = None
-) -> uvicorn.Server:
+    gate: Gate,
+    *,
+    host: str,
+    port: int,
+    certificate: str | None = None,
+    key: str | None = None,
+    on_ready: Callable[[], None] = lambda: None,
+) -> Server:
     """A server for it, which logs nothing by itself: its access log would hold whole addresses."""
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             gate,
             host=host,
@@ -99,5 +106,6 @@ def make_server(
             limit_concurrency=_AT_ONCE,
             timeout_keep_alive=5,
             timeout_graceful_shutdown=5,
-        )
+        ),
+        on_ready,
     )

@@ -171,6 +171,11 @@ class People(Statements):
         insert = self._insert(_failures).values(name_key=name_key, **values)
         self._connection.execute(insert.on_conflict_do_update(index_elements=["name_key"], set_=values))
 
+    def has_failures(self, before: str) -> bool:
+        """Whether some are long past."""
+        query = sql.select(_failures.c.name_key).where(_failures.c.last_at < before).limit(1)
+        return self._connection.execute(query).first() is not None
+
     def forget_failures(self, before: str) -> None:
         """Those that are long past."""
         self._connection.execute(sql.delete(_failures).where(_failures.c.last_at < before))

@@ -8,6 +8,7 @@ it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import sqlalchemy as sql
 
@@ -40,20 +41,17 @@ class Note:
 class Sealed(Overview):
     """What can be asked and changed about sealed indexes and notes."""
 
-    def drop_stale_indexes(self, month: str | None = None) -> None:
-        """Remove the indexes that tell of recordings which are over by now."""
+    def stale_months(self, month: str | None = None) -> Sequence[str]:
+        """Whose index tells of recordings that are over by now."""
         query = sql.select(sealed_indexes.c.month, sealed_indexes.c.ended)
         if month is not None:
             query = query.where(sealed_indexes.c.month == month)
-        for row in self._connection.execute(query).all():
-            if self.ended_in(row.month) != row.ended:
-                self._connection.execute(sql.delete(sealed_indexes).where(sealed_indexes.c.month == row.month))
+        return [row.month for row in self._connection.execute(query).all() if self.ended_in(row.month) != row.ended]
 
-    def index_is_stale(self, month: str) -> bool:
-        """Whether there is one that tells of recordings which are over."""
-        query = sql.select(sealed_indexes.c.ended).where(sealed_indexes.c.month == month)
-        ended = self._connection.execute(query).scalar()
-        return ended is not None and ended != self.ended_in(month)
+    def drop_stale_indexes(self, month: str | None = None) -> None:
+        """Remove those."""
+        for stale in self.stale_months(month):
+            self._connection.execute(sql.delete(sealed_indexes).where(sealed_indexes.c.month == stale))
 
     def sealed_indexes(self) -> Sequence[SealedIndex]:
         """All indexes, the oldest month first."""
@@ -98,11 +96,17 @@ class Sealed(Overview):
         )
         return number
 
+    def has_notes_of_ended(self) -> bool:
+        """Whether there are notes of recordings that are over."""
+        return self._connection.execute(sql.select(notes.c.note).where(_OVER).limit(1)).first() is not None
+
     def drop_notes_of_ended(self) -> None:
-        """Remove the notes of recordings that are over: nobody can open them any more."""
-        over = sql.exists().where(
-            recordings.c.box == notes.c.box,
-            recordings.c.recording == notes.c.recording,
-            recordings.c.state.in_([State.DESTROYING.value, State.DESTROYED.value]),
-        )
-        self._connection.execute(sql.delete(notes).where(over))
+        """Remove them: nobody can open them any more."""
+        self._connection.execute(sql.delete(notes).where(_OVER))
+
+
+_OVER: Final = sql.exists().where(
+    recordings.c.box == notes.c.box,
+    recordings.c.recording == notes.c.recording,
+    recordings.c.state.in_([State.DESTROYING.value, State.DESTROYED.value]),
+)
