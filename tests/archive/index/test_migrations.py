@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from handschlag_archive.index import BadIndex, Index, State, Which
 from handschlag_archive.index.migrations import migrate
 from handschlag_archive.stores.port import Place
-from handschlag_archive.web.tables import metadata
+from handschlag_archive.web import tables
 from tests.sealing.builder import BOX, RECORDING
 
 LAYOUT_1 = """
@@ -53,7 +53,7 @@ def _begun(folder: Path) -> Iterator[sql.Connection]:
 def _differences(folder: Path) -> list[object]:
     with _begun(folder) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return list(compare_metadata(context, metadata))
+        return list(compare_metadata(context, tables.people.metadata))
 
 
 def test_the_migrations_make_the_tables_that_the_program_uses(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from handschlag_archive.web.serving import make_gate
 from handschlag_archive.web.static_files import StaticFile, read_static
 from handschlag_archive.web.vault import Vault
 from tests.archive.desk import Desk, all_up, two_boxes
-from tests.sealing.builder import BOX, BOX_KEY, RECORDING, Built, build
+from tests.sealing.builder import BOX, RECORDING, Built, build
 
 NAMES: Final[Mapping[Role, str]] = {
     Role.OWNER: "Olga Inhaberin",
@@ -33,6 +33,7 @@ NAMES: Final[Mapping[Role, str]] = {
     Role.DATA_PROTECTION: "Dora Datenschutz",
     Role.TECHNICIAN: "Tom Techniker",
 }
+PASSWORD: Final = "Heizung-im-Keller"  # noqa: S105 - nobody's
 HOST: Final = "archiv.example"
 BEGIN: Final = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -101,7 +102,7 @@ class House:
         """A browser that nobody has logged in with."""
         return Browser(self, address)
 
-    def person(self, role: Role, password: str = "Heizung-im-Keller") -> Browser:
+    def person(self, role: Role, password: str = PASSWORD) -> Browser:
         """Somebody of that role, invited by the command line, with an account, logged in."""
         browser = self.browser()
         self.account(role, password)
@@ -185,6 +186,3 @@ class Browser:
             self.about = answer.json()
             self.csrf = self.about["csrf"]
         return answer
-
-
-__all__ = ["BOX", "BOX_KEY", "HOST", "NAMES", "RECORDING", "Browser", "House", "login_of", "salt_of"]

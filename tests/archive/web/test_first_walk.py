@@ -4,7 +4,8 @@ import struct
 
 from handschlag.sealing.encoding import to_base64url
 from handschlag_archive.web.roles import Role
-from tests.archive.web.house import BOX, NAMES, RECORDING, House, salt_of
+from tests.archive.web.house import NAMES, House, salt_of
+from tests.sealing.builder import BOX, RECORDING
 
 
 def entries(bundle: bytes) -> dict[str, bytes | None]:
@@ -32,10 +33,10 @@ def test_somebody_logs_in_sees_a_recording_and_gets_its_sealed_bytes(house: Hous
     assert staff.about["wrapped"] == to_base64url(b"wrapped for staff")
     assert staff.get("/api/me").json() == staff.about
 
-    (row,) = staff.get("/api/recordings").json()["rows"]
-    assert (row["box"], row["recording"], row["state"], row["notes"]) == (BOX, RECORDING, "stored", 0)
+    (listed,) = staff.get("/api/recordings").json()["rows"]
+    assert (listed["box"], listed["recording"], listed["state"], listed["notes"]) == (BOX, RECORDING, "stored", 0)
     sealed = {name: content for name, content in built.files.items() if name != "receipt.jws"}
-    assert row["size"] == sum(map(len, sealed.values()))
+    assert listed["size"] == sum(map(len, sealed.values()))
 
     answer = staff.post("/api/openings", {"recordings": [[BOX, RECORDING]]})
     assert answer.headers["content-type"] == "application/octet-stream"
@@ -47,7 +48,9 @@ def test_somebody_logs_in_sees_a_recording_and_gets_its_sealed_bytes(house: Hous
     for name, content in sealed.items():
         assert staff.get(f"/api/recordings/{BOX}/{RECORDING}/files/{name}").content == content
         assert files[name]["size"] == len(content)
-    assert staff.get(f"/api/recordings/{BOX}/{RECORDING}/files/receipt.jws").content == house.desk.row().receipt
+    row = house.desk.row()
+    assert row is not None
+    assert staff.get(f"/api/recordings/{BOX}/{RECORDING}/files/receipt.jws").content == row.receipt
 
     owner = house.person(Role.OWNER)
     told = owner.get("/api/audit").json()["entries"]
