@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 import httpx
 
@@ -156,6 +157,32 @@ class Browser:
             if name == "set-cookie":
                 self.cookie = value.partition(";")[0].partition("=")[2] or None
         return answer
+
+    def exactly(self, path: str) -> int:
+        """Ask for a path as it is, which httpx would tidy up; the status."""
+        statuses: list[int] = []
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": unquote(path),
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [(b"host", HOST.encode()), (b"cookie", f"{self.house.manners.cookie}={self.cookie}".encode())],
+            "client": (self.address, 50_000),
+        }
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            statuses.extend([message["status"]] if message["type"] == "http.response.start" else [])
+
+        async def run() -> None:
+            await self.house.gate(scope, receive, send)
+
+        self.house.runner.run(run())
+        (status,) = statuses
+        return status
 
     def get(self, path: str, **how: Any) -> httpx.Response:
         """Ask for something."""
