@@ -6,7 +6,7 @@ Handlers are replaced by one that notes that it was reached, so that nothing but
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -78,7 +78,7 @@ class Hall(House):
         path = route.path.format(
             box=BOX, recording=RECORDING, name="000000.clip", month="2026-11", person="0" * 32, invitation="0" * 32
         )
-        how = {} if route.takes is None else {"content": b"{}", "headers": {"content-type": route.takes}}
+        how: dict[str, Any] = {} if route.takes is None else {"content": b"{}", "headers": {"content-type": route.takes}}
         answer = browser.change(route.method, path, **how)
         assert self.reached in ([], [route.name])
         return answer.status_code, bool(self.reached)
