@@ -13,6 +13,7 @@ from handschlag_archive.cli.certificates import broker_config, ca, keys
 from handschlag_archive.cli.keeping import retention
 from handschlag_archive.cli.looking import export, list_recordings
 from handschlag_archive.cli.running import ingest
+from handschlag_archive.cli.scrubbing import scrub
 from handschlag_archive.cli.storing import buckets
 
 app: Final = typer.Typer(
@@ -27,6 +28,7 @@ app.add_typer(ca, name="ca")
 app.command("broker-config")(broker_config)
 app.command("ingest")(ingest)
 app.command("buckets")(buckets)
+app.command("scrub")(scrub)
 app.command("list")(list_recordings)
 app.command("export")(export)
 app.command("retention")(retention)
