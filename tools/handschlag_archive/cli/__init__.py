@@ -10,7 +10,7 @@ import typer
 
 from handschlag.errors import HandschlagError
 from handschlag_archive.cli.certificates import broker_config, ca, keys
-from handschlag_archive.cli.keeping import retention
+from handschlag_archive.cli.keeping import owner, restored, retention
 from handschlag_archive.cli.looking import export, list_recordings
 from handschlag_archive.cli.running import ingest
 from handschlag_archive.cli.scrubbing import scrub
@@ -32,6 +32,8 @@ app.command("scrub")(scrub)
 app.command("list")(list_recordings)
 app.command("export")(export)
 app.command("retention")(retention)
+app.command("owner")(owner)
+app.command("restored")(restored)
 
 
 def main() -> None:
