@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from handschlag.cli.box import by_name, prompts_of, sounds_of
+from handschlag.cli.box import by_name, policy_of, prompts_of, sounds_of
+from handschlag.core.hours import Hours
 from handschlag.prompts.catalog import BadPrompts
 from handschlag.prompts.send_level import mean_dbm0
 from handschlag.settings import BadSetting, load
@@ -68,6 +69,15 @@ def test_lines_that_are_put_together(tmp_path: Path, lines: str) -> None:
     assert loaded.settings.line.fritz == "fritz.box"
 
 
+def test_quiet_hours_and_the_cap_reach_the_box(tmp_path: Path) -> None:
+    """Hours of the settings are the core's; with a cap little is handed to the uplink at a time."""
+    hours = "cap_kbit_s = 64\n[[uplink.quiet]]\ndays = ['mon', 'sun']\nbegin = '22:00'\nend = '06:30'"
+    loaded = load(_settings(tmp_path, GOOD.replace('[uplink]\nkind = "absent"', f'[uplink]\nkind = "absent"\n{hours}')))
+    policy = policy_of(loaded, prompts_of(loaded))
+    assert policy.quiet == (Hours(frozenset({0, 6}), 22 * 60, 6 * 60 + 30),)
+    assert policy.capped
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -86,6 +96,20 @@ def test_lines_that_are_put_together(tmp_path: Path, lines: str) -> None:
         ("[panel]", f"{DUTY}\nbegin = '07:00'\nend = '25:00'\n[panel]", ["duty[0].end", "'25:00'"]),
         ("[panel]", "[[duty]]\ndays = ['Mo']\n[panel]", ["duty[0].days[0]", "'Mo'", "mon, tue"]),
         ("[panel]", "[panel", ["TOML"]),
+        *(
+            ('[uplink]\nkind = "absent"', f'[uplink]\nkind = "absent"\n{lines}', said)
+            for lines, said in (
+                ("cap_kbit_s = 8", ["uplink.cap_kbit_s", "8", "16"]),
+                ("cap_kbit_s = 'slow'", ["uplink.cap_kbit_s", "'slow'", "int"]),
+                ("in_flight = 0", ["uplink.in_flight", "0", "1"]),
+                ("quiet = [{days = [], begin = '22:00', end = '06:00'}]", ["uplink.quiet[0]", "needs days"]),
+                ("quiet = [{days = ['mon'], begin = '06:00', end = '06:00'}]", ["uplink.quiet[0]", "06:00"]),
+                ("[[uplink.quiet]]\ndays = ['mon']\nbegin = '22:00'", ["uplink.quiet[0]", "end"]),
+                ("[[uplink.quiet]]\ndays = ['mo']", ["uplink.quiet[0].days[0]", "'mo'", "mon, tue"]),
+                ("[[uplink.quiet]]\nbegin = '7 pm'", ["uplink.quiet[0].begin", "'7 pm'"]),
+                ("[[uplink.quiet]]\nstaff = [1]", ["uplink.quiet[0].staff", "no such key", "days, begin, end"]),
+            )
+        ),
         (
             '[audio]\nkind = "absent"',
             '[audio]\nkind = "portaudio"\ndevice = "usb:0d8c"',

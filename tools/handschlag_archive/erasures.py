@@ -92,6 +92,11 @@ def entry_of(tomb: Tomb) -> Entry:
     return Entry(tomb.which, _NAMES[tomb.why], tomb.proof)
 
 
+def why_of(entry: Entry) -> Why:
+    """Why an entry says that the recording was destroyed, by its name alone."""
+    return next((why for why, name in _NAMES.items() if name == entry.name), Why.ERASED)
+
+
 def check(entry: Entry, trust: Trust, own: VerifyKey) -> Why | None:
     """Why the recording was destroyed; None for another word of the owner.
 

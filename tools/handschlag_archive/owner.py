@@ -88,6 +88,19 @@ class Owner:
             raise Refused(f"{error}; allowed is a message or a revocation signed by the owner") from error
         return self._message(message, token, at)
 
+    def take_again(self, token: bytes) -> Taken:
+        """Carry out a message that was taken before the index was restored; the key that signed it may be over now.
+
+        Raises:
+            Refused: it is none of the owner's, or the index knows a newer one.
+
+        """
+        try:
+            message = read_owner(token, self._trust().keys("owner"), "message")
+        except SealingError as error:
+            raise Refused(str(error)) from error
+        return self._message(message, token, written(self._clock()))
+
     def _message(self, message: OwnerMessage, token: bytes, at: str) -> Taken:
         self._check_box(message.box)
         which = Which(message.box, message.recording or "")

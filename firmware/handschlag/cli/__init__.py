@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "keys": ("handschlag.cli.keys", "app"),
     "staff": ("handschlag.cli.staff", "app"),
     "owner": ("handschlag.cli.owner", "app"),
+    "command": ("handschlag.cli.command", "command"),
     "exclude": ("handschlag.cli.exclude", "app"),
 }
 """Where each command, or group of commands, stands."""

@@ -1,10 +1,13 @@
 """A store whose server can go away, come back, and lose or alter what it holds."""
 
 import errno
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from handschlag_archive.stores.port import Kept, LostBytes, Place, StoreDown
+
+LONG_AGO = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
 
 
 class FaultyStore:
@@ -15,6 +18,7 @@ class FaultyStore:
         self.down = False
         self.kept: dict[Place, bytes] = {}
         self.locked: set[Place] = set()
+        self.since: dict[Place, datetime] = {}
         self.calls: list[str] = []
 
     def put(self, objects: Sequence[tuple[Place, bytes]]) -> int:
@@ -24,11 +28,12 @@ class FaultyStore:
         return 1
 
     def get(self, place: Place) -> bytes:
-        """The bytes; the test alters them by hand, and an object that is `b""` counts as altered."""
+        """The bytes, as long as they are right; the test alters them by hand."""
         self._answer("get")
-        if not self.kept.get(place):
+        content = self.kept.get(place)
+        if content is None or hashlib.sha256(content).hexdigest() != place.sha256:
             raise LostBytes(f"{place}: no longer in the store {self.name}")
-        return self.kept[place]
+        return content
 
     def protect(self, places: Iterable[Place], until: datetime) -> None:
         """Lock objects, whatever the date."""
@@ -54,11 +59,15 @@ class FaultyStore:
         self._answer("clear")
         return self.remove(self.places(box, recording))
 
+    def inventory_of(self, box: str, recording: str) -> Iterator[Kept]:
+        """Every object of one recording."""
+        return (kept for kept in self.inventory() if (kept.place.box, kept.place.recording) == (box, recording))
+
     def inventory(self) -> Iterator[Kept]:
-        """Every object, as old as the hills."""
+        """Every object, since when the test says; otherwise as old as the hills."""
         self._answer("inventory")
         for place, content in sorted(self.kept.items()):
-            yield Kept(place, len(content), datetime.fromisoformat("2020-01-01T00:00:00+00:00"))
+            yield Kept(place, len(content), self.since.get(place, LONG_AGO))
 
     def _answer(self, call: str) -> None:
         self.calls.append(call)

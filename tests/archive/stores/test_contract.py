@@ -140,6 +140,7 @@ def test_the_inventory_names_everything(store: Store) -> None:
     store.put(objects)
     found = list(store.inventory())
     assert {kept.place: kept.size for kept in found} == {place: len(content) for place, content in objects}
+    assert {kept.place for kept in store.inventory_of(BOX, OTHER)} == {objects[1][0]}
     assert all(abs(kept.at - datetime.now(UTC)) < timedelta(minutes=5) for kept in found)
 
 

@@ -120,14 +120,16 @@ def test_what_any_lock_keeps_is_named(three: _Three) -> None:
     assert three.copies.clear(BOX, RECORDING) == [objects[0][0], objects[2][0]]
 
 
-def test_locks_reach_all_or_an_error_says_so(three: _Three) -> None:
-    """A copy without its lock could be removed before its day."""
+def test_locks_need_as_many_copies_as_keeping(three: _Three) -> None:
+    """One store that is away stops no receipt; with fewer locked copies than required it says so."""
     place, content = an_object()
     three.copies.put([(place, content)])
     three.b.down = True
-    with pytest.raises(Unreached, match="could not lock all: b"):
-        three.copies.protect([place], datetime.now(UTC))
+    three.copies.protect([place], datetime.now(UTC))
     assert three.a.locked == three.c.locked == {place}
+    three.c.down = True
+    with pytest.raises(StoreDown, match="could not lock 2 copies: b: does not answer; c: does not answer"):
+        three.copies.protect([place], datetime.now(UTC))
 
 
 def test_listing_joins_what_can_be_asked(three: _Three) -> None:

@@ -78,7 +78,9 @@ class Hall(House):
         path = route.path.format(
             box=BOX, recording=RECORDING, name="000000.clip", month="2026-11", person="0" * 32, invitation="0" * 32
         )
-        how: dict[str, Any] = {} if route.takes is None else {"content": b"{}", "headers": {"content-type": route.takes}}
+        how: dict[str, Any] = (
+            {} if route.takes is None else {"content": b"{}", "headers": {"content-type": route.takes}}
+        )
         answer = browser.change(route.method, path, **how)
         assert self.reached in ([], [route.name])
         return answer.status_code, bool(self.reached)

@@ -10,9 +10,10 @@ import typer
 
 from handschlag.errors import HandschlagError
 from handschlag_archive.cli.certificates import broker_config, ca, keys
-from handschlag_archive.cli.keeping import retention
+from handschlag_archive.cli.keeping import owner, restored, retention
 from handschlag_archive.cli.looking import export, list_recordings
 from handschlag_archive.cli.running import ingest
+from handschlag_archive.cli.scrubbing import scrub
 from handschlag_archive.cli.storing import buckets
 from handschlag_archive.cli.web import web
 
@@ -28,10 +29,13 @@ app.add_typer(ca, name="ca")
 app.command("broker-config")(broker_config)
 app.command("ingest")(ingest)
 app.command("buckets")(buckets)
+app.command("scrub")(scrub)
 app.command("list")(list_recordings)
 app.command("export")(export)
 app.command("retention")(retention)
 app.add_typer(web, name="web")
+app.command("owner")(owner)
+app.command("restored")(restored)
 
 
 def main() -> None:

@@ -1,19 +1,27 @@
-"""How long things are kept: `retention`."""
+"""How long things are kept: `retention`, `owner`, `restored`."""
 
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
+from handschlag.errors import HandschlagError
+from handschlag.sealing.encoding import MAX_FILE_BYTES
 from handschlag_archive.cli.options import Config, Json, say
-from handschlag_archive.cli.parts import open_index, open_retention
+from handschlag_archive.cli.parts import check_index, open_index, open_owner, open_restore, open_retention
+from handschlag_archive.index import Word
 from handschlag_archive.retention import SOON, Report
 from handschlag_archive.settings import read_settings
 
 _MOST_NAMED = 50
+
+
+class CannotTake(HandschlagError, ValueError):
+    """A file that cannot be taken."""
 
 
 def retention(
@@ -28,8 +36,79 @@ def retention(
     """Vernichten, was abgelaufen ist / destroy what is over: keys at once, clips as soon as no lock keeps them."""
     settings = read_settings(config)
     with closing(open_index(settings)) as index:
+        check_index(settings, index)
         report = open_retention(settings, index).run(datetime.now(UTC), dry_run=dry_run, clock_is_right=clock_is_right)
     say(as_json, _words(report), **msgspec.to_builtins(report))
+
+
+def owner(
+    config: Config,
+    message: Annotated[Path | None, typer.Argument(help="MESSAGE.jws; ohne / without: alle zeigen / show all")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ein Wort des Inhabers annehmen / take the owner's word: a message to a box, or a revocation."""
+    settings = read_settings(config)
+    with closing(open_index(settings)) as index:
+        if message is None:
+            with index.transaction() as transaction:
+                words = transaction.words()
+            for word in words:
+                _say_word(word, as_json=as_json)
+            return
+        check_index(settings, index)
+        taken = open_owner(settings, index).take(_read(message))
+    words_of = f"{taken.name} {taken.recording or ''} {taken.box}: {taken.outcome}"
+    if taken.again:
+        words_of += " (schon angenommen / taken before)"
+    if taken.waits:
+        words_of += f"\nnoch nicht alles vernichtet, es wird wiederholt / not all is destroyed yet: {taken.waits}"
+    say(as_json, words_of, **msgspec.to_builtins(taken))
+
+
+def restored(config: Config, as_json: Json = False) -> None:
+    """Nach dem Rückspielen einer Sicherung / after restoring a backup: erasures applied again, a new epoch."""
+    settings = read_settings(config)
+    with closing(open_index(settings)) as index:
+        report = open_restore(settings, index).run(datetime.now(UTC))
+    lines = [
+        f"Epoche / epoch {report.epoch}",
+        f"  {report.entries:>8} Einträge der Löschliste angewandt / entries of the erasure list applied",
+        f"  {report.back:>8} davon waren zurückgekommen / of them had come back, and were destroyed again",
+        f"  {report.words:>8} Nachrichten des Inhabers gelten wieder / messages of the owner count again",
+        f"  {report.adopted:>8} Aufnahmen kannte die Datenbank nicht / recordings that the database did not know",
+        *(f"  nicht zu prüfen / cannot be checked: {each}" for each in report.unchecked),
+    ]
+    say(as_json, "\n".join(lines), **msgspec.to_builtins(report))
+
+
+def _say_word(word: Word, *, as_json: bool) -> None:
+    answer = (
+        f"{word.reply} ({word.replied_at})" if word.reply else f"{word.sent}x gesandt / sent, {word.sent_at or '-'}"
+    )
+    say(
+        as_json,
+        f"{word.box:<32} {word.counter:>14} {word.name:<8} {word.recording or '-':<36} {word.outcome:<8} {answer}",
+        box=word.box,
+        id=word.id,
+        counter=word.counter,
+        name=word.name,
+        recording=word.recording,
+        taken_at=word.taken_at,
+        outcome=word.outcome,
+        sent=word.sent,
+        sent_at=word.sent_at,
+        reply=word.reply,
+        replied_at=word.replied_at,
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise CannotTake(f"{path}: is larger than {MAX_FILE_BYTES} bytes; allowed is a file signed by the owner")
+        return path.read_bytes().strip()
+    except OSError as error:
+        raise CannotTake(f"{path}: cannot be read ({error.strerror}); allowed is a file signed by the owner") from error
 
 
 def _words(report: Report) -> str:

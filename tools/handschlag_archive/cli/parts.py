@@ -11,6 +11,7 @@ from handschlag_archive.ingest import Ingest
 from handschlag_archive.judge import Judge
 from handschlag_archive.owner import Owner
 from handschlag_archive.relay import Relay
+from handschlag_archive.restore import Restore, check_age
 from handschlag_archive.retention import Retention
 from handschlag_archive.settings import Settings, read_password
 from handschlag_archive.stores.open import Opened, open_stores
@@ -46,9 +47,9 @@ def open_retention(settings: Settings, index: Index) -> Retention:
     )
 
 
-def open_owner(settings: Settings, index: Index, stores: Opened | None = None) -> Owner:
+def open_owner(settings: Settings, index: Index) -> Owner:
     """What takes the owner's word."""
-    stores = stores or open_stores(settings)
+    stores = open_stores(settings)
     return Owner(
         index=index,
         clips=stores.clips,
@@ -56,6 +57,26 @@ def open_owner(settings: Settings, index: Index, stores: Opened | None = None) -
         destroying=open_destroying(settings, index, stores),
         trust=TrustFile(Path(settings.trust)),
     )
+
+
+def open_restore(settings: Settings, index: Index) -> Restore:
+    """What brings a restored archive up to date."""
+    stores = open_stores(settings)
+    return Restore(
+        index=index,
+        clips=stores.clips,
+        keys=stores.keys,
+        erasures=open_erasures(settings),
+        destroying=open_destroying(settings, index, stores),
+        owner=open_owner(settings, index),
+        trust=TrustFile(Path(settings.trust)),
+        own=read_signing_key(Path(settings.signing_key)).verify_key,
+    )
+
+
+def check_index(settings: Settings, index: Index) -> None:
+    """Raise Behind for an index that was restored and not brought up to date."""
+    check_age(index, open_erasures(settings))
 
 
 def open_ingest(settings: Settings) -> tuple[Index, Ingest]:

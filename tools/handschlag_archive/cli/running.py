@@ -13,10 +13,12 @@ import msgspec
 import typer
 
 from handschlag_archive.cli.options import Config, Json, say
-from handschlag_archive.cli.parts import open_ingest, open_retention
+from handschlag_archive.cli.parts import check_index, open_erasures, open_ingest, open_retention
 from handschlag_archive.index import IndexBusy
 from handschlag_archive.mqtt import Worker, WorkerDied
+from handschlag_archive.restore import mark
 from handschlag_archive.settings import Settings, read_settings
+from handschlag_archive.stores.port import StoreDown
 from handschlag_archive.upkeep import Upkeep
 from handschlag_archive.workers import Workers
 
@@ -43,7 +45,7 @@ def ingest(  # noqa: PLR0917 - typer turns parameters into options
     else:
         try:
             _work(settings, as_child=as_child, as_json=as_json)
-        except (WorkerDied, IndexBusy) as error:  # another start may help
+        except (WorkerDied, IndexBusy, StoreDown) as error:  # another start may help
             print(f"handschlag-archive: {error}", file=sys.stderr)
             raise typer.Exit(_TRY_AGAIN) from None
 
@@ -66,6 +68,7 @@ def _run_workers(settings: Settings, config: Path, count: int, *, as_json: bool)
 
 def _work(settings: Settings, *, as_child: bool, as_json: bool) -> None:
     index, core = open_ingest(settings)
+    check_index(settings, index)
     said = threading.Event()
 
     def ready() -> None:
@@ -79,6 +82,7 @@ def _work(settings: Settings, *, as_child: bool, as_json: bool) -> None:
         _stop_without_parent(worker.stop)
     upkeep = Upkeep([open_retention(settings, index).daily])
     try:
+        mark(index, open_erasures(settings))
         core.recover(time.monotonic())
         upkeep.start()
         worker.run()

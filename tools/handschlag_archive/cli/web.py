@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from handschlag_archive.cli.options import Config, Json, say
-from handschlag_archive.cli.parts import open_index, open_owner
+from handschlag_archive.cli.parts import check_index, open_index, open_owner
 from handschlag_archive.cli.running import stop_on_signal
 from handschlag_archive.settings import BadSetting, Settings, read_settings
 from handschlag_archive.stores.open import open_stores
@@ -92,12 +92,13 @@ def _serve(settings: Settings, *, as_json: bool) -> None:
     vault = Vault.at(Path(settings.web.secret))
     stores = open_stores(settings)
     with closing(open_index(settings)) as index:
+        check_index(settings, index)
         gate = make_gate(
             index,
             vault,
             clips=stores.clips,
             keys=stores.keys,
-            owner=open_owner(settings, index, stores),
+            owner=open_owner(settings, index),
             trust=TrustFile(Path(settings.trust)),
             manners=Manners(
                 plain=settings.web.plain,

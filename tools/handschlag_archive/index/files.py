@@ -1,6 +1,6 @@
 """Files in the index: which bytes of a recording are here, and in how many stores."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import sqlalchemy as sql
 
@@ -53,6 +53,11 @@ class Files(Statements):
             )
         )
         return {Place(which.box, which.recording, row.name, row.sha256): row.copies for row in rows}
+
+    def short_of(self, copies: int) -> Iterator[tuple[Place, int]]:
+        """Every file that is in fewer stores than that, with their number."""
+        for row in self._connection.execute(sql.select(_table).where(_table.c.copies < copies)):
+            yield Place(row.box, row.recording, row.name, row.sha256), row.copies
 
     def files(self, which: Which) -> frozenset[Place]:
         """Every file known of one recording."""

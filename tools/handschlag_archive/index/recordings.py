@@ -103,6 +103,13 @@ class Recordings(Statements):
         """Note when all bytes of a recording were read and compared."""
         self._change(which, checked_at=at)
 
+    def last_read(self) -> Iterator[tuple[Which, str]]:
+        """Every stored recording, and when all its bytes were last read: by a scrub, or before it was stored."""
+        since = sql.func.coalesce(_table.c.checked_at, _table.c.stored_at, "")
+        query = sql.select(_table.c.box, _table.c.recording, since).where(_table.c.state == State.STORED.value)
+        for row in self._connection.execute(query):
+            yield Which(row.box, row.recording), row[-1]
+
     def summaries(self) -> Iterator[Summary]:
         """Every recording with the number and the bytes of its files, by box and id."""
         files = tables.files

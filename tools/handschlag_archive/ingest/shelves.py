@@ -7,7 +7,7 @@ from typing import Final
 
 from handschlag.sealing.manifest import KEYS, rewrap_counter
 from handschlag_archive.index import Which
-from handschlag_archive.stores.port import LostBytes, Place, Store
+from handschlag_archive.stores.port import LostBytes, Place, Store, Unreached
 
 _log: Final = logging.getLogger(__name__)
 
@@ -49,11 +49,14 @@ class Shelves:
         return lost
 
     def remove(self, places: Collection[Place]) -> None:
-        """Remove these; what a lock still keeps stays."""
+        """Remove these, which nobody needs; what a lock keeps, or a store that is away, a scrub removes later."""
         for store in (self._keys, self._clips):
             those = [place for place in places if self._store_of(place) is store]
             if those:
-                store.remove(those)
+                try:
+                    store.remove(those)
+                except Unreached as error:
+                    _log.warning("left for a scrub: %s", error)
 
     def lying(self, which: Which) -> set[Place]:
         """Everything that lies there of a recording, indexed or not."""

@@ -72,13 +72,17 @@ class Copies:
         raise lost or LostBytes(f"{place}: no store")
 
     def protect(self, places: Iterable[Place], until: datetime) -> None:
-        """Lock these objects in every store that can."""
+        """Lock these objects in as many stores as can, at least the required ones; a scrub locks the other copies."""
         every = list(places)
-        self._everywhere("lock", lambda store: store.protect(every, until))
+        locked, errors = self._each(range(len(self.stores)), lambda store: store.protect(every, until))
+        if len(locked) < self.required:
+            raise StoreDown(f"could not lock {self.required} copies: " + "; ".join(map(str, errors.values())))
 
     def remove(self, places: Iterable[Place]) -> Sequence[Place]:
         """Remove these objects from every store; what a lock keeps anywhere. Unreached: not yet from all."""
         every = list(places)
+        if not every:
+            return []
         return self._kept(self._everywhere("remove from", lambda store: store.remove(every)))
 
     def clear(self, box: str, recording: str) -> Sequence[Place]:
@@ -92,6 +96,11 @@ class Copies:
             raise StoreDown("; ".join(str(error) for error in errors.values()))
         return self._kept(found.values())
 
+    def inventory_of(self, box: str, recording: str) -> Iterator[Kept]:
+        """Every object of one recording in every store: what has several copies comes several times."""
+        for store in self.stores:
+            yield from store.inventory_of(box, recording)
+
     def inventory(self) -> Iterator[Kept]:
         """Every object of every store, store by store: what has several copies comes several times."""
         for store in self.stores:
@@ -100,9 +109,6 @@ class Copies:
     def _everywhere(self, what: str, call: Callable[[Store], _Given]) -> Iterable[_Given]:
         done, errors = self._each(range(len(self.stores)), call)
         if errors:
-            lost = [error for error in errors.values() if isinstance(error, LostBytes)]
-            if len(lost) == len(errors):
-                raise lost[0]
             raise Unreached(f"could not {what} all: " + "; ".join(str(error) for error in errors.values()))
         return done.values()
 

@@ -86,7 +86,7 @@ class FolderStore:
 
     def places(self, box: str, recording: str) -> Sequence[Place]:
         """Every object of one recording; what a torn write left behind is not one."""
-        return sorted(kept.place for kept in self._inventory(box, recording))
+        return sorted(kept.place for kept in self.inventory_of(box, recording))
 
     def clear(self, box: str, recording: str) -> Sequence[Place]:
         """Remove everything of one recording, torn writes included; durable on return."""
@@ -98,7 +98,7 @@ class FolderStore:
         """Every object, recording by recording."""
         for box in _names(self.root):
             for recording in _names(self.root / box):
-                yield from self._inventory(box, recording)
+                yield from self.inventory_of(box, recording)
 
     def sweep(self, *, older_s: float = 0) -> int:
         """Remove the temporary files that a cut left behind; how many. `older_s` spares what somebody is writing."""
@@ -110,7 +110,8 @@ class FolderStore:
         self._unlink(torn)
         return len(torn)
 
-    def _inventory(self, box: str, recording: str) -> Iterator[Kept]:
+    def inventory_of(self, box: str, recording: str) -> Iterator[Kept]:
+        """Every object of one recording; what a torn write left behind is not one."""
         folder = self.root / box / recording
         for file_name in _names(folder):
             name, _, sha256 = file_name.rpartition(".")

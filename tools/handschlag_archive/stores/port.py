@@ -80,5 +80,8 @@ class Store(Protocol):
     def clear(self, box: str, recording: str) -> Sequence[Place]:
         """Remove everything of one recording, torn writes included; durable on return. What a lock still keeps."""
 
+    def inventory_of(self, box: str, recording: str) -> Iterator[Kept]:
+        """Every object of one recording, as in the inventory."""
+
     def inventory(self) -> Iterator[Kept]:
         """Every object, recording by recording."""

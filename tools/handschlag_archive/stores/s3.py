@@ -186,9 +186,7 @@ class S3Store:
 
     def places(self, box: str, recording: str) -> Sequence[Place]:
         """Every object of one recording."""
-        self._be_checked()
-        found = {self._kept(version) for version in self._list(f"{self.where.prefix}{box}/{recording}/")}
-        return sorted({kept.place for kept in found if kept is not None})
+        return sorted(kept.place for kept in self.inventory_of(box, recording))
 
     def clear(self, box: str, recording: str) -> Sequence[Place]:
         """Remove everything of one recording; what a lock still keeps."""
@@ -197,11 +195,18 @@ class S3Store:
         places = (self._place(key) for key in kept)
         return sorted({place for place in places if place is not None})
 
+    def inventory_of(self, box: str, recording: str) -> Iterator[Kept]:
+        """Every object of one recording."""
+        return self._inventory(f"{self.where.prefix}{box}/{recording}/")
+
     def inventory(self) -> Iterator[Kept]:
         """Every object, recording by recording; what does not look like one of ours is passed over."""
+        return self._inventory(self.where.prefix)
+
+    def _inventory(self, prefix: str) -> Iterator[Kept]:
         self._be_checked()
         last: Kept | None = None
-        for version in self._list(self.where.prefix):
+        for version in self._list(prefix):
             kept = self._kept(version)
             if kept is None or (last is not None and kept.place == last.place):
                 continue  # versions of one object come one after the other, the newest first
