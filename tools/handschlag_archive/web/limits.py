@@ -8,6 +8,7 @@ By address: a bucket of tries that fills again by and by; kept in memory, since 
 busy with one caller.
 """
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -51,7 +52,7 @@ def locked_for_s(failures: Failures | None, now: datetime) -> int:
     if failures is None or failures.locked_until is None:
         return 0
     left = (moment(failures.locked_until) - now).total_seconds()
-    return min(int(left) + 1, LONGEST_LOCK_S) if left > 0 else 0
+    return math.ceil(left) if left > 0 else 0
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Throttle:
         bucket.left = min(bucket.left + passed / SECONDS_PER_TRY, float(TRIES))
         bucket.at = now
         if bucket.left < 1:
-            return int((1 - bucket.left) * SECONDS_PER_TRY) + 1
+            return math.ceil((1 - bucket.left) * SECONDS_PER_TRY)
         bucket.left -= 1
         return 0
 

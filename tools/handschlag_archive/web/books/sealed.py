@@ -69,8 +69,8 @@ class Sealed(Overview):
         """Store an index over the one tagged `over` (None: over none); whether that was the one."""
         values = {"etag": etag, "sealed": sealed, "size": len(sealed), "ended": ended, "stored_at": at}
         if over is None:
-            insert = self._insert(sealed_indexes).values(month=month, **values)
-            return self._connection.execute(insert.on_conflict_do_nothing()).rowcount > 0
+            insert = self._insert(sealed_indexes).values(month=month, **values).on_conflict_do_nothing()
+            return self._connection.execute(insert.returning(sealed_indexes.c.month)).first() is not None
         update = sql.update(sealed_indexes).where(sealed_indexes.c.month == month, sealed_indexes.c.etag == over)
         return self._connection.execute(update.values(**values)).rowcount > 0
 

@@ -76,12 +76,9 @@ class Sessions(Statements):
 
     def play(self, session: str, which: Which) -> bool:
         """Note that a recording is played in a session; whether it is the first time."""
-        done = self._connection.execute(
-            self._insert(_played)
-            .values(session=session, box=which.box, recording=which.recording)
-            .on_conflict_do_nothing()
-        )
-        return done.rowcount > 0
+        insert = self._insert(_played).values(session=session, box=which.box, recording=which.recording)
+        new = self._connection.execute(insert.on_conflict_do_nothing().returning(_played.c.session))
+        return new.first() is not None
 
 
 def _session_of(row: sql.Row[Any]) -> Session:
