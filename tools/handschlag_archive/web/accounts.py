@@ -111,7 +111,7 @@ class Accounts:
             books.change_person(user.person.person, salt=salt, login_salt=login_salt, login=hashed, wrapped=wrapped)
             books.end_sessions(user.person.person, but=user.session.session)
             session = books.session_by(user.session.token)
-            token = self._logins.renew(books, session, asked.now) if session else None
+            token = self._logins.renew(books, session, asked.now, keep_old=False) if session else None
             self._journal.write(books, asked.at, "password", user=user)
         return done(cookie=token)
 

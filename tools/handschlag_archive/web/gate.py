@@ -54,6 +54,7 @@ _RAW_HEADERS: Final = tuple(
 )
 CSRF_HEADER: Final = "x-handschlag-csrf"
 _THREADS: Final = 8
+_HEAD_AT_MOST: Final = 16 * 1024
 _BODY_WITHIN_S: Final = 60
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -133,7 +134,7 @@ class Gate:
         shield = _Shield(send)
         request = Request(scope, receive)
         try:
-            self._check_host(request)
+            self._check_head(request)
             await self._router(scope, receive, shield)
         except ClientDisconnect:
             return
@@ -143,7 +144,10 @@ class Gate:
             if not shield.started:
                 await _response(_refusal(error))(scope, receive, shield)
 
-    def _check_host(self, request: Request) -> None:
+    def _check_head(self, request: Request) -> None:
+        size = sum(len(name) + len(value) for name, value in request.headers.raw) + len(request.url.path)
+        if size + len(request.url.query) > _HEAD_AT_MOST:
+            raise Refused(431, "too-large", f"a request's head has {_HEAD_AT_MOST} bytes at most")
         if not self._manners.admits(request.headers.get("host", "")):
             raise Refused(421, "misdirected", "this server is not asked for under that name")
 

@@ -44,10 +44,10 @@ class Logins:
         books.add_session(session)
         return token, session
 
-    def renew(self, books: Books, session: Session, now: datetime) -> str | None:
+    def renew(self, books: Books, session: Session, now: datetime, *, keep_old: bool) -> str | None:
         """A new token for a session; None when another request has just got one."""
         token = _new_token()
-        return token if books.rotate(session, token_hash(token), written(now)) else None
+        return token if books.rotate(session, token_hash(token), written(now), keep_old=keep_old) else None
 
     def find(self, token: str | None, now: datetime) -> tuple[User | None, str | None]:
         """Whose token that is, and the new one where it was time for it."""
@@ -69,7 +69,7 @@ class Logins:
         session = user.session
         if now - moment(session.rotated_at) > ROTATED_AFTER:
             with self._index.speaking(Books) as books:
-                return user, self.renew(books, session, now)
+                return user, self.renew(books, session, now, keep_old=True)
         if now - moment(session.seen_at) > _SEEN_EVERY:
             with self._index.speaking(Books) as books:
                 books.see(session.session, written(now))

@@ -40,12 +40,13 @@ class Sessions(Statements):
         """A login."""
         self._connection.execute(sql.insert(_sessions).values(**session.__dict__))
 
-    def rotate(self, session: Session, token: str, at: str) -> bool:
+    def rotate(self, session: Session, token: str, at: str, *, keep_old: bool) -> bool:
         """Give the session a new token, hashed; False when somebody else has just done so."""
+        old = session.token if keep_old else None
         done = self._connection.execute(
             sql.update(_sessions)
             .where(_sessions.c.session == session.session, _sessions.c.token == session.token)
-            .values(token=token, old_token=session.token, rotated_at=at, seen_at=at)
+            .values(token=token, old_token=old, rotated_at=at, seen_at=at)
         )
         return done.rowcount > 0
 
