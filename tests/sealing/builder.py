@@ -132,6 +132,8 @@ def build(
     receipt: bool = True,
     keys: bytes | None = None,
     changes: Mapping[str, Any] | None = None,
+    at: str = AT,
+    closing: Mapping[str, Any] | None = None,
 ) -> Built:
     """A recording of `clips` clips; those in `skip` were lost, and are gaps.
 
@@ -145,7 +147,7 @@ def build(
         recording=recording,
         sample_rate=RATE,
         channels=2,
-        opened_at=AT,
+        opened_at=at,
         clock="synced",
         boot=BOOT,
         seizure=SEIZURE,
@@ -169,7 +171,7 @@ def build(
         seq = ledger.add("confirmed", recording=recording)
     details: list[dict[str, Any]] = [
         dict(opening or {"number": "+49 30 1234567", "direction": "incoming"}),
-        {"marks": [1.5], "levels": {"far": -18.2}},
+        dict(closing or {"marks": [1.5], "levels": {"far": -18.2}}),
     ]
     files = {"head.json": sealer.head, "details.0": sealer.details(0, details[0])}
     if interrupted:
@@ -198,7 +200,7 @@ def build(
         consent=(
             Consent(
                 way="oral" if oral else "key",
-                at=AT,
+                at=at,
                 clock="synced",
                 text_version="de-1",
                 text_hash=TEXT_HASH,
@@ -210,7 +212,7 @@ def build(
         retention_class="standard",
         retain_until="2027-11-02T00:00:00Z",
         ended="interrupted" if interrupted else "idle",
-        closed_at=AT,
+        closed_at=at,
         clock="synced",
         gaps=holes(entries),
         ledger=ledger.position,

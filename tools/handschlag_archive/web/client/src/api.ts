@@ -95,6 +95,12 @@ export class Api {
     return readBundle(await this.bytes("POST", "/api/openings", { recordings }));
   }
 
+  /** Which months have a sealed index. */
+  indexes = async (): Promise<Set<string>> => {
+    const { indexes } = await this.json<{ indexes: { month: string }[] }>("GET", "/api/indexes");
+    return new Set(indexes.map((each) => each.month));
+  };
+
   /** A month's sealed index and its tag; null where there is none. */
   async index(month: string): Promise<{ data: Bytes; tag: string } | null> {
     const answer = await this.send("GET", `/api/indexes/${month}`);

@@ -26,7 +26,7 @@ let numbered = 0;
 
 /** A labelled field; `hint` stands below. */
 export function field(label: string, input: HTMLElement, hint?: string): HTMLElement {
-  const id = `field-${++numbered}`;
+  const id = input.id || `field-${++numbered}`;
   input.id = id;
   if (hint !== undefined) input.setAttribute("aria-describedby", `${id}-hint`);
   return el(

@@ -37,11 +37,12 @@ export class Library {
 
   /** Reads everything, the newest month first; `changed` is called whenever there is more to show. */
   async load(): Promise<void> {
-    const months = (await this.api.months()).filter((month) => month.stored > 0);
+    const [every, indexes] = await Promise.all([this.api.months(), this.api.indexes()]);
+    const months = every.filter((month) => month.stored > 0);
     this.expected = months.reduce((sum, month) => sum + month.stored, 0);
     for (const { month, ended } of months.reverse()) {
       if (this.stopped) return;
-      await this.loadMonth(month, ended);
+      await this.loadMonth(month, ended, indexes.has(month));
     }
     this.done = true;
     this.changed();
@@ -70,8 +71,8 @@ export class Library {
     }
   }
 
-  private async loadMonth(month: string, ended: number): Promise<void> {
-    const [index, listed] = await Promise.all([this.api.index(month), this.list(month)]);
+  private async loadMonth(month: string, ended: number, hasIndex: boolean): Promise<void> {
+    const [index, listed] = await Promise.all([hasIndex ? this.api.index(month) : null, this.list(month)]);
     const indexed = index === null ? new Map<string, Row>() : await this.read(month, index.data);
     const missing: Listed[] = [];
     let old = false; // whether the index says something that is no longer so

@@ -16,6 +16,7 @@ interface Vectors {
   trust: unknown;
   rewrap_base64: string;
   revoke_base64: string;
+  ledger: Record<string, string>;
 }
 
 const path = join(import.meta.dirname, "../../../../../tests/sealing/vectors/recording.json");
@@ -31,3 +32,10 @@ export const trust = (): Promise<Trust> => Trust.read(ascii(JSON.stringify(vecto
 export async function workshopKey(generation = 1): Promise<WorkshopKey> {
   return WorkshopKey.of(await workshopSeed(unhex(vectors.owner_secret_hex), generation), generation);
 }
+
+/** All lines of the vectors' ledger. */
+export const ledgerLines = (): string[] =>
+  Object.keys(vectors.ledger)
+    .filter((name) => name.endsWith(".jsonl"))
+    .sort()
+    .flatMap((name) => vectors.ledger[name]!.split("\n").slice(0, -1));

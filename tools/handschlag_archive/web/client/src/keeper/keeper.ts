@@ -6,6 +6,7 @@ import { type Bytes, fromBase64url, toBase64url, wipe } from "../sealed/bytes";
 import { badForm, badKey } from "../sealed/errors";
 import { type Form, list, oneOf, struct, text } from "../sealed/form";
 import { type RecordingKey, SigningKey, WorkshopKey, signingSeed, workshopSeed } from "../sealed/keys";
+import { checkLedger, firstEntryOf } from "../sealed/ledger";
 import { openRecording } from "../sealed/open";
 import {
   type Bundle,
@@ -85,6 +86,7 @@ export class Keeper {
 
   constructor(
     private readonly fetchFile: (box: string, recording: string, name: string) => Promise<Bytes>,
+    private readonly fetchLedger: (box: string, first: number) => Promise<string[]>,
     private readonly tell: (event: string, value: unknown) => void,
   ) {}
 
@@ -240,9 +242,12 @@ export class Keeper {
     const files: Files = { names, read: (name) => this.fetchFile(box, recording, name) };
     const checked: Checked = {};
     try {
-      await checkRecording(files, this.needTrust(), { box, recording }, checked, (done, all) =>
+      const opening = await checkRecording(files, this.needTrust(), { box, recording }, checked, (done, all) =>
         this.tell("verified", { recording, done, all }),
       );
+      const lines = await this.fetchLedger(box, firstEntryOf(opening));
+      if (lines.length === 0) checked.ledger = "none";
+      else checked.ledger = await checkLedger(lines, opening);
       return { checked, failure: null };
     } catch (error) {
       return { checked, failure: failureOf(error) };

@@ -109,7 +109,7 @@ function paper(app: App, code: string, name: string): Node[] {
   const text = words().invite;
   return [
     el("h1", { tabindex: "-1" }, text.paperTitle),
-    el("p", { class: "paper", id: "device-code" }, code),
+    el("p", { class: "paper", id: "device-code" }, el("span", {}, code.slice(0, 20)), el("span", {}, code.slice(20))),
     el("p", { class: "quiet" }, name),
     el("p", {}, text.paper),
     el(

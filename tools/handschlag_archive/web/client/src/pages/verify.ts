@@ -70,6 +70,7 @@ function lines(checked: Checked): string[] {
   if (clips) said.push(text.clips(clips.count, duration(clips.seconds), clips.gaps, `${clips.missingSeconds.toFixed(1)} s`));
   if (receipt === "none") said.push(text.noReceipt);
   else if (receipt) said.push(text.receipt(exactTime(receipt.at), receipt.copies));
-  if (ledger) said.push(text.ledger(ledger.from, ledger.to));
+  if (ledger === "none") said.push(text.noLedger);
+  else if (ledger) said.push(text.ledger(ledger.from, ledger.to));
   return said;
 }

@@ -75,7 +75,7 @@ export class Sound {
     }
     const fits = decoded.length === entry.samples && decoded.numberOfChannels === channels;
     if (!fits || decoded.sampleRate !== sampleRate) throw badForm(`${name}: holds other sound than its header says`);
-    const legs = Array.from({ length: channels }, (_, leg) => decoded.getChannelData(leg).slice());
+    const legs = Array.from({ length: channels }, (_, leg) => exact(decoded.getChannelData(leg).slice()));
     const chunk: Chunk = { index: entry.index, first: entry.first, legs };
     if (this.closed) return chunk;
     this.peaks.set(place, legs.map(peaksOf));
@@ -87,6 +87,26 @@ export class Sound {
     }
     return chunk;
   }
+}
+
+/**
+ * Makes samples what they were: integers over 32768. Chromium gives positive ones over 32767, Firefox over 32768; which
+ * of the two it was, the samples tell, as only one gives integers back. Changes `leg`, and gives it back.
+ */
+export function exact(leg: Float32Array): Float32Array {
+  let off32767 = 0;
+  let off32768 = 0;
+  for (const sample of leg) {
+    if (sample <= 0) continue;
+    off32767 += Math.abs(sample * 32767 - Math.round(sample * 32767));
+    off32768 += Math.abs(sample * 32768 - Math.round(sample * 32768));
+  }
+  const positive = off32767 < off32768 ? 32767 : 32768;
+  for (let at = 0; at < leg.length; at++) {
+    const sample = leg[at]!;
+    leg[at] = Math.round(sample * (sample > 0 ? positive : 32768)) / 32768;
+  }
+  return leg;
 }
 
 export function peaksOf(leg: Float32Array): Float32Array {

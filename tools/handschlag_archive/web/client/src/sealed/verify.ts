@@ -69,7 +69,7 @@ export interface Checked {
   lists?: { clips: number };
   clips?: { count: number; seconds: number; gaps: number; missingSeconds: number };
   receipt?: Stored | "none";
-  ledger?: { from: number; to: number };
+  ledger?: { from: number; to: number } | "none";
 }
 
 export type Subject = keyof Checked;
