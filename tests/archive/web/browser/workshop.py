@@ -45,7 +45,8 @@ def voices(seconds: int, seed: int) -> Samples:
         syllables = np.clip(np.sin(2 * np.pi * 2.3 * t + leg) + 0.35, 0, 1)
         turns = (np.floor(t / 3.1) % 2 == leg) * (0.35 + 0.65 * np.abs(np.sin(t / 5 + leg)))
         legs.append(5200 * voice * syllables * turns + rng.normal(0, 40, t.size))
-    return np.clip(np.stack(legs, axis=1), -32768, 32767).astype(np.int16)
+    samples: Samples = np.clip(np.stack(legs, axis=1), -32768, 32767).astype(np.int16)
+    return samples
 
 
 class Workshop:

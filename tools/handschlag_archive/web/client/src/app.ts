@@ -48,8 +48,7 @@ export class App {
 
   begin(session: Session): void {
     this.session = session;
-    this.go("#/");
-    this.show();
+    this.show(); // where the address points to: perhaps at a call
   }
 
   async leave(notice: string, tell = true): Promise<void> {

@@ -28,6 +28,7 @@ export class Library {
   /** How long the newest month took to open, and how many came out of indexes: for measuring. */
   readonly figures = { indexed: 0, opened: 0, openSeconds: 0, indexSeconds: 0 };
   private stopped = false;
+  private loading: Promise<void> | null = null;
 
   constructor(
     private readonly api: Api,
@@ -35,8 +36,15 @@ export class Library {
     private readonly changed: () => void,
   ) {}
 
-  /** Reads everything, the newest month first; `changed` is called whenever there is more to show. */
-  async load(): Promise<void> {
+  /** Reads everything, once, the newest month first; `changed` is called whenever there is more to show. */
+  load(): Promise<void> {
+    return (this.loading ??= this.loadAll().catch((error: unknown) => {
+      this.loading = null; // whoever comes back tries again
+      throw error;
+    }));
+  }
+
+  private async loadAll(): Promise<void> {
     const [every, indexes] = await Promise.all([this.api.months(), this.api.indexes()]);
     const months = every.filter((month) => month.stored > 0);
     this.expected = months.reduce((sum, month) => sum + month.stored, 0);

@@ -85,12 +85,10 @@ export function listPage(app: App, session: Session): Page {
     refresh();
   });
   session.listeners.add(listener);
-  if (library.expected === 0 && !library.done) {
-    void library.load().catch((error: unknown) => {
-      if (app.session === session) replace(count, app.explain(error));
-    });
-  }
   collect();
+  void library.load().catch((error: unknown) => {
+    if (app.session === session) replace(count, app.explain(error));
+  });
   return {
     title: text.title,
     element,
