@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from handschlag_archive.web import vault
-from tests.archive.web.house import House
+from handschlag_archive.web.roles import Role
+from tests.archive.web.house import Browser, House
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,3 +24,18 @@ def house(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A house for many tests that leave nothing behind in it; with one stored recording."""
+    made = House(tmp_path_factory.mktemp("shared"))
+    made.store()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def listener(shared: House) -> Browser:
+    """Somebody of the staff, logged in, in the shared house."""
+    return shared.person(Role.STAFF)

@@ -109,10 +109,11 @@ def test_only_those_who_hear_get_a_bundle_of_keys(house: House, role: str, wrapp
         assert accept(house, made["id"], made["token"], wrapped).status_code == 201
 
 
-@pytest.mark.parametrize("name", ["", " ", "x" * 65, "a\u0000b", "a\u202eb", "\u200b"])
-def test_a_name_that_cannot_be_seen_is_refused(house: House, name: str) -> None:
+def test_a_name_that_cannot_be_seen_is_refused(house: House) -> None:
     """It is shown to others, and must not look like another's."""
-    assert invite(house.person(Role.OWNER), name=name).status_code == 400
+    owner = house.person(Role.OWNER)
+    for name in ("", " ", "x" * 65, "a\u0000b", "a\u202eb", "\u200b"):
+        assert invite(owner, name=name).status_code == 400, ascii(name)
 
 
 def test_whoever_is_let_go_is_out_at_once(house: House) -> None:

@@ -10,9 +10,9 @@ from handschlag_archive.web.kept import INDEX_AT_MOST, NOTE_AT_MOST
 from handschlag_archive.web.roles import Role
 from handschlag_archive.web.routes import JSON_AT_MOST
 from tests.archive.desk import OTHER_BOX, up
-from tests.archive.web.house import House
+from tests.archive.web.house import Browser, House
 from tests.archive.web.test_first_walk import entries
-from tests.sealing.builder import BOX, OTHER_RECORDING, RECORDING, build
+from tests.sealing.builder import BOX, OTHER_RECORDING, RECORDING
 
 FILES = f"/api/recordings/{BOX}/{RECORDING}/files"
 
@@ -39,12 +39,10 @@ FILES = f"/api/recordings/{BOX}/{RECORDING}/files"
         "head.json%20",
     ],
 )
-def test_no_name_leads_to_anything_but_a_file_of_this_recording(house: House, name: str) -> None:
+def test_no_name_leads_to_anything_but_a_file_of_this_recording(listener: Browser, name: str) -> None:
     """Whatever is written into the path."""
-    house.store()
-    staff = house.person(Role.STAFF)
-    assert staff.exactly(f"{FILES}/000000.clip") == 200
-    assert staff.exactly(f"{FILES}/{name}") == 404
+    assert listener.exactly(f"{FILES}/000000.clip") == 200
+    assert listener.exactly(f"{FILES}/{name}") == 404
 
 
 @pytest.mark.parametrize(
@@ -61,14 +59,14 @@ def test_no_name_leads_to_anything_but_a_file_of_this_recording(house: House, na
         ("*", "*"),
     ],
 )
-def test_a_foreign_id_is_answered_as_one_that_never_was(house: House, box: str, recording: str) -> None:
+def test_a_foreign_id_is_answered_as_one_that_never_was(
+    shared: House, listener: Browser, box: str, recording: str
+) -> None:
     """Another box's, one that is still coming in, one that nobody can have."""
-    house.store()
-    house.desk.take(up("head.json", build(recording=OTHER_RECORDING).files["head.json"], recording=OTHER_RECORDING))
-    staff = house.person(Role.STAFF)
+    shared.desk.take(up("head.json", b"{}", recording=OTHER_RECORDING))
     for rest in ("", "/files/head.json", "/files/receipt.jws", "/notes"):
-        assert staff.exactly(f"/api/recordings/{box}/{recording}{rest}") == 404
-    assert staff.send(f"/api/recordings/{box}/{recording}/notes", b"note").status_code == 404
+        assert listener.exactly(f"/api/recordings/{box}/{recording}{rest}") == 404
+    assert listener.send(f"/api/recordings/{box}/{recording}/notes", b"note").status_code == 404
 
 
 def test_of_what_is_over_nothing_is_given(house: House) -> None:
@@ -123,12 +121,11 @@ def test_a_store_that_is_away_is_no_loss(house: House) -> None:
         ("PUT", "/api/indexes/2026-11?ended=0", INDEX_AT_MOST),
     ],
 )
-def test_a_body_that_is_too_large_is_not_read(house: House, method: str, path: str, most: int) -> None:
+def test_a_body_that_is_too_large_is_not_read(listener: Browser, method: str, path: str, most: int) -> None:
     """Neither one that says so, nor one that comes in pieces without saying how many."""
-    staff = house.person(Role.STAFF)
     kind = "application/octet-stream" if "notes" in path or "indexes" in path else "application/json"
     headers = {"content-type": kind, "if-none-match": "*"}
-    answer = staff.change(method, path, content=b"[" + b" " * most, headers=headers)
+    answer = listener.change(method, path, content=b"[" + b" " * most, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (413, "too-large")
     read = 0
 
@@ -138,10 +135,10 @@ def test_a_body_that_is_too_large_is_not_read(house: House, method: str, path: s
             read += most // 8
             yield b" " * (most // 8)
 
-    answer = staff.change(method, path, content=pieces(), headers=headers)
+    answer = listener.change(method, path, content=pieces(), headers=headers)
     assert answer.status_code == 413
     assert read <= most + 2 * (most // 8)
-    answer = staff.change(method, path, content=b"x" * most, headers=headers)
+    answer = listener.change(method, path, content=b"x" * most, headers=headers)
     assert answer.status_code != 413
 
 
@@ -157,11 +154,10 @@ def test_an_index_of_the_largest_size_fits(house: House) -> None:
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-def test_a_form_of_another_page_is_of_no_type_that_is_taken(house: House, kind: str) -> None:
+def test_a_form_of_another_page_is_of_no_type_that_is_taken(listener: Browser, kind: str) -> None:
     """What pages can send elsewhere without being asked is refused."""
-    staff = house.person(Role.STAFF)
     for path in ("/api/login", "/api/openings", f"/api/recordings/{BOX}/{RECORDING}/notes"):
-        answer = staff.change("POST", path, content=b"{}", headers={"content-type": kind})
+        answer = listener.change("POST", path, content=b"{}", headers={"content-type": kind})
         assert answer.status_code == 415
 
 
@@ -185,9 +181,9 @@ def test_a_form_of_another_page_is_of_no_type_that_is_taken(house: House, kind: 
         "month=%D9%A2026-11",
     ],
 )
-def test_a_bad_query_is_refused_in_words(house: House, query: str) -> None:
+def test_a_bad_query_is_refused_in_words(listener: Browser, query: str) -> None:
     """Never guessed at."""
-    answer = house.person(Role.STAFF).get(f"/api/recordings?{query}")
+    answer = listener.get(f"/api/recordings?{query}")
     assert (answer.status_code, answer.json()["error"]) == (400, "bad-request")
 
 

@@ -186,8 +186,9 @@ def test_failures_are_forgotten_after_a_day_and_given_back_one_by_one() -> None:
         b"[" * 4000,
     ],
 )
-def test_a_bad_body_is_refused_in_words(house: House, body: bytes) -> None:
+def test_a_bad_body_is_refused_in_words(shared: House, body: bytes) -> None:
     """Whatever it is: 400, and no value of it in the answer."""
+    house = shared
     headers = {"content-type": "application/json"}
     answer = house.browser().change("POST", "/api/login", content=body, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (400, "bad-request")

@@ -14,11 +14,13 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from handschlag.sealing.encoding import to_base64url
 from handschlag.sealing.keys import SigningKey
 from handschlag.sealing.trust import write_trust
 from handschlag_archive.ca import Authority
+from handschlag_archive.cli import app
 from handschlag_archive.settings import BadSetting, read_settings
 from tests.archive.stand import PATIENCE_S, free_port
 from tests.archive.web.house import PASSWORD, login_of, salt_of
@@ -59,14 +61,9 @@ class Kit:
         )
 
     def run(self, *words: str) -> dict[str, Any]:
-        """Run a command of the archive; what it says."""
-        done = subprocess.run(
-            [sys.executable, "-m", "handschlag_archive", "web", *words, "--config", str(self.config), "--json"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=PATIENCE_S,
-        )
+        """Run a command of the archive, in this process; what it says."""
+        done = CliRunner().invoke(app, ["web", *words, "--config", str(self.config), "--json"])
+        assert done.exit_code == 0, done.output
         return dict(json.loads(done.stdout))
 
     @contextmanager

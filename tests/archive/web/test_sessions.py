@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from handschlag_archive.web.roles import Role
-from tests.archive.web.house import NAMES, PASSWORD, House
+from tests.archive.web.house import NAMES, PASSWORD, Browser, House
 
 OWNER = NAMES[Role.OWNER]
 
@@ -124,9 +124,9 @@ def test_logging_out_ends_the_session_on_the_server(house: House) -> None:
         {"origin": "https://archiv.example.evil.example"},
     ],
 )
-def test_nothing_is_taken_from_another_site(house: House, headers: dict[str, str]) -> None:
+def test_nothing_is_taken_from_another_site(listener: Browser, headers: dict[str, str]) -> None:
     """Not even with cookie and token, and not a login either; and no answer allows another site to read it."""
-    browser = house.person(Role.OWNER)
+    browser = listener
     for method, path in (("POST", "/api/logout"), ("GET", "/api/me"), ("POST", "/api/login")):
         answer = browser.change(method, path, headers=headers)
         assert (answer.status_code, answer.json()["error"]) == (403, "cross-site")
@@ -135,9 +135,9 @@ def test_nothing_is_taken_from_another_site(house: House, headers: dict[str, str
 
 
 @pytest.mark.parametrize("host", ["evil.example", "archiv.example.evil.example", "127.0.0.1", ""])
-def test_a_host_that_is_not_ours_is_not_answered(house: House, host: str) -> None:
+def test_a_host_that_is_not_ours_is_not_answered(shared: House, host: str) -> None:
     """A name of somebody else that leads here would make their page one of ours."""
-    answer = house.browser().get("/", headers={"host": host})
+    answer = shared.browser().get("/", headers={"host": host})
     assert (answer.status_code, answer.json()["error"]) == (421, "misdirected")
 
 
