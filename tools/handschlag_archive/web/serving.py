@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from handschlag.sealing.trust import Trust
 from handschlag_archive.index import Index
@@ -78,7 +79,7 @@ class Server(uvicorn.Server):
 
 
 def make_server(
-    gate: Gate,
+    gate: ASGIApp,
     *,
     host: str,
     port: int,

@@ -5,17 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.archive.web.browser.walking import PASSWORD, owner_key
 from tests.archive.web.browser.webdriver import Browser
 from tests.archive.web.browser.workshop import BOILER_AT, CLIP, Samples, Workshop
-from tests.sealing.builder import OWNER
-
-PASSWORD = "Rohrzange Lötlampe Muffe"  # noqa: S105 - nobody's
 
 
 def test_the_whole_walk(browser: Browser, workshop: Workshop, pictures: Path, tmp_path: Path) -> None:
     """Invited, logged in, found, played sample by sample as it was recorded, verified, noted, saved, logged out."""
-    key = tmp_path / "owner.key"
-    key.write_bytes(OWNER.to_file())
+    key = owner_key(tmp_path)
     browser.open(workshop.invite("Olga"))
     browser.find("input[name=password]").type(PASSWORD)
     browser.find("input[name=repeat]").type(PASSWORD)
@@ -32,7 +29,7 @@ def test_the_whole_walk(browser: Browser, workshop: Workshop, pictures: Path, tm
     browser.find("button.main").click()
     browser.find(".list[data-done=true]")
     assert len(code) == 34
-    assert int(browser.find(".list").attribute("data-found") or 0) == 40
+    assert int(browser.find(".list").attribute("data-found") or 0) >= 40
     browser.screenshot(pictures / "4-list.png")
 
     browser.find("#search").type("kessler 901820")

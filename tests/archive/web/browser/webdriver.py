@@ -35,6 +35,10 @@ def missing_parts() -> str | None:
     return None
 
 
+class StaleElement(WebDriverError):
+    """What was found is in the page no more."""
+
+
 class Element:
     """Something in the page."""
 
@@ -127,9 +131,10 @@ class Browser:
         return [Element(self, one[_ELEMENT]) for one in found]
 
     def _seen(self, selector: str) -> Element | None:
-        for element in self.all(selector):
-            if self.run("return arguments[0].checkVisibility()", element):
-                return element
+        with contextlib.suppress(StaleElement):  # the page has drawn it anew meanwhile
+            for element in self.all(selector):
+                if self.run("return arguments[0].checkVisibility()", element):
+                    return element
         return None
 
     def run(self, script: str, *arguments: Any) -> Any:
@@ -193,7 +198,8 @@ def _ask(method: str, address: str, body: dict[str, Any] | None = None) -> Any:
             return json.load(answer)["value"]
     except urllib.error.HTTPError as error:
         told = json.load(error)["value"]
-        raise WebDriverError(f"{told['error']}: {told['message'].splitlines()[0]}") from None
+        kind = StaleElement if told["error"] == "stale element reference" else WebDriverError
+        raise kind(f"{told['error']}: {told['message'].splitlines()[0]}") from None
 
 
 def _free_port() -> int:

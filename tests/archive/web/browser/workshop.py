@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handschlag.adapters.flac import FlacCodec
 from handschlag_archive.web.gate import Manners
@@ -49,6 +51,41 @@ def voices(seconds: int, seed: int) -> Samples:
     return samples
 
 
+class Spoiler:
+    """A server whose operator is not honest: what it answers for `paths` is changed on the way; all paths are noted."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.paths: dict[str, Callable[[bytes], bytes]] = {}
+        self.asked: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path = scope.get("path", "")
+        self.asked.append(path)
+        change = self.paths.get(path)
+        if change is None:
+            await self._app(scope, receive, send)
+            return
+        start: list[Message] = []
+        body = b""
+
+        async def keep(message: Message) -> None:
+            nonlocal body
+            if message["type"] == "http.response.start":
+                start.append(message)
+                return
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                changed = change(body)
+                headers = [(name, value) for name, value in start[0]["headers"] if name != b"content-length"]
+                length = (b"content-length", str(len(changed)).encode())
+                await send({**start[0], "headers": [*headers, length]})
+                await send({"type": "http.response.body", "body": changed})
+
+        await self._app(scope, receive, keep)
+
+
 class Workshop:
     """House, server, people."""
 
@@ -60,9 +97,9 @@ class Workshop:
         self.boiler = self._boiler()
         for number in range(1, calls):
             self._call(number)
-        gate = self.house.new_gate(self.house.manners)
+        self.spoiler = Spoiler(self.house.new_gate(self.house.manners))
         ready = threading.Event()
-        self._server = make_server(gate, host="127.0.0.1", port=0, on_ready=ready.set)
+        self._server = make_server(self.spoiler, host="127.0.0.1", port=0, on_ready=ready.set)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         if not ready.wait(20):
@@ -81,7 +118,8 @@ class Workshop:
         self.house.close()
 
     def invite(self, name: str, role: Role = Role.OWNER) -> str:
-        """A link, as the command line makes it."""
+        """A link, as the command line makes it, some minutes after whatever was before (logins are throttled)."""
+        self.house.wait(minutes=5)
         desk = self.house.desk
         invitations = Invitations(desk.index, self.house.vault, Journal(self.house.vault))
         invitation, token = invitations.make(name, role, self.house.now)

@@ -80,6 +80,18 @@ export class Api {
   accept = (id: string, form: { token: string; salt: string; login: string; wrapped?: string }): Promise<{ person: string }> =>
     this.json("POST", `/api/invitations/${id}/accept`, form);
 
+  people = (): Promise<{
+    people: { person: string; name: string; role: Person["role"] }[];
+    invitations: { id: string; name: string; role: Person["role"]; expires_at: string }[];
+  }> => this.json("GET", "/api/people");
+
+  invite = (
+    name: string,
+    role: Person["role"],
+    wrapped: string | null,
+  ): Promise<{ id: string; token: string; expires_at: string }> =>
+    this.json("POST", "/api/invitations", { name, role, ...(wrapped === null ? {} : { wrapped }) });
+
   months = async (): Promise<Month[]> => (await this.json<{ months: Month[] }>("GET", "/api/months")).months;
 
   recordings = (month: string, after?: string): Promise<{ rows: Listed[]; next: string | null }> =>

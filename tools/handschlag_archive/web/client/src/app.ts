@@ -6,6 +6,7 @@ import { aboutPage } from "./pages/about";
 import { callPage } from "./pages/call";
 import { invitePage } from "./pages/invite";
 import { listPage } from "./pages/list";
+import { peoplePage } from "./pages/people";
 import { loginPage } from "./pages/login";
 import { type Session } from "./session";
 import { currentLanguage, switchLanguage, words } from "./words";
@@ -56,12 +57,11 @@ export class App {
     if (session === null) return;
     this.session = null;
     this.notice = notice;
-    this.show();
-    await session.end();
-    if (tell) await this.api.logout().catch(() => undefined);
-    this.api.csrf = "";
     history.replaceState(null, "", "#/");
+    const told = tell ? this.api.logout().catch(() => undefined) : null;
+    this.api.csrf = "";
     this.show();
+    await Promise.all([session.end(), told]);
   }
 
   /** What went wrong, in words. */
@@ -95,6 +95,7 @@ export class App {
     if (this.session === null) return loginPage(this);
     const call = /^#\/call\/([a-z0-9-]{1,32})\/([0-9a-f-]{36})$/.exec(hash);
     if (call !== null && this.session.hasKeys) return callPage(this, this.session, call[1]!, call[2]!);
+    if (hash === "#/people" && this.session.person.role === "owner") return peoplePage(this, this.session);
     return listPage(this, this.session);
   }
 
@@ -109,6 +110,7 @@ export class App {
         : el(
             "div",
             { class: "who" },
+            session.person.role === "owner" ? el("a", { href: "#/people", id: "people" }, text.people.title) : null,
             el("span", { class: "quiet" }, `${session.person.name} · ${text.roles[session.person.role]}`),
             el("button", { type: "button", class: "plain", id: "logout", click: () => void this.leave(words().login.ended) }, text.logout),
           ),

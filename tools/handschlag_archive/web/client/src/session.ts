@@ -68,12 +68,14 @@ const nameKey = (name: string): string => name.normalize("NFKC").trim().toLowerC
 
 export async function deviceSecret(name: string): Promise<Uint8Array<ArrayBuffer> | null> {
   try {
-    const store = (await database()).transaction(STORE).objectStore(STORE);
-    return await new Promise((resolve, reject) => {
-      const request = store.get(nameKey(name));
-      request.onsuccess = () => resolve(request.result instanceof Uint8Array ? (request.result as Uint8Array<ArrayBuffer>) : null);
+    const opened = await database();
+    const request = opened.transaction(STORE).objectStore(STORE).get(nameKey(name));
+    const found = await new Promise<unknown>((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error ?? new Error("indexedDB"));
     });
+    opened.close();
+    return found instanceof Uint8Array ? (found as Uint8Array<ArrayBuffer>) : null;
   } catch {
     return null; // a browser that keeps nothing asks each time
   }
@@ -81,12 +83,14 @@ export async function deviceSecret(name: string): Promise<Uint8Array<ArrayBuffer
 
 export async function keepDeviceSecret(name: string, secret: Uint8Array): Promise<void> {
   try {
-    const transaction = (await database()).transaction(STORE, "readwrite");
+    const opened = await database();
+    const transaction = opened.transaction(STORE, "readwrite");
     transaction.objectStore(STORE).put(secret, nameKey(name));
     await new Promise((resolve, reject) => {
       transaction.oncomplete = resolve;
       transaction.onerror = reject;
     });
+    opened.close();
   } catch {
     // as above
   }

@@ -19,6 +19,7 @@ const de = {
     code: "Code aus der Authenticator-App",
     device: "Gerätecode",
     deviceHint: "Einmal je Gerät: 28 Zeichen von Ihrem Ausdruck. Er bleibt in diesem Browser und geht nie an den Server.",
+    newDevice: "Dieser Browser kennt Sie noch nicht: Bitte geben Sie auch den Gerätecode ein.",
     go: "Anmelden",
     working: "Schlüssel werden berechnet …",
     wrong: "Name oder Passwort stimmt nicht.",
@@ -171,6 +172,18 @@ const de = {
     long: "Höchstens 4.000 Zeichen.",
     empty: "Bitte eine Notiz oder ein Schlagwort eingeben.",
   },
+  people: {
+    title: "Personen",
+    invite: "Einladen",
+    name: "Name",
+    role: "Rolle",
+    taken: "Diesen Namen hat schon jemand.",
+    invited: (until: string) => `eingeladen bis ${until}`,
+    linkText: (until: string) =>
+      `Dieser Link gilt einmal, bis ${until}. Geben Sie ihn persönlich weiter: Er enthält den Gerätecode und steht nur jetzt hier.`,
+    copy: "Link kopieren",
+    copied: "Kopiert",
+  },
   aboutText: {
     title: "Was das Archiv kann, und was nicht",
     paragraphs: [
@@ -203,6 +216,7 @@ const en: Words = {
     code: "Code from the authenticator app",
     device: "Device code",
     deviceHint: "Once per device: 28 characters from your print-out. It stays in this browser and never goes to the server.",
+    newDevice: "This browser does not know you yet: please enter the device code, too.",
     go: "Log in",
     working: "Computing keys …",
     wrong: "Name or password is wrong.",
@@ -354,6 +368,18 @@ const en: Words = {
     jump: (at) => `Jump to ${at}`,
     long: "At most 4,000 characters.",
     empty: "Please enter a note or a tag.",
+  },
+  people: {
+    title: "People",
+    invite: "Invite",
+    name: "Name",
+    role: "Role",
+    taken: "Somebody has that name.",
+    invited: (until) => `invited until ${until}`,
+    linkText: (until) =>
+      `This link is good once, until ${until}. Hand it over in person: it holds the device code, and is shown only now.`,
+    copy: "Copy the link",
+    copied: "Copied",
   },
   aboutText: {
     title: "What the archive can do, and what it cannot",

@@ -80,7 +80,7 @@ export function loginPage(app: App): Page {
         deviceField.hidden = false;
         device.focus();
         await app.api.logout().catch(() => undefined);
-        say(text.deviceHint);
+        say(text.newDevice);
         return false;
       }
       try {
