@@ -17,7 +17,8 @@ def test_a_new_device_needs_the_code_from_paper(
     browser.wait("the refusal", lambda: "stimmt nicht" in browser.find(".message:not(:empty)").text)
 
     browser.run_async(
-        "const done = arguments[0]; const r = indexedDB.deleteDatabase('handschlag'); r.onsuccess = r.onblocked = () => done()"
+        """const done = arguments[0], removal = indexedDB.deleteDatabase("handschlag");
+        removal.onsuccess = removal.onblocked = () => done()"""
     )
     browser.open(workshop.address + "/?fresh")
     log_in(browser, "Olga unterwegs")

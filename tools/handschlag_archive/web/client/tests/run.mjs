@@ -21,7 +21,7 @@ try {
     define: { "import.meta.dirname": JSON.stringify(here) },
   });
   const files = tests.map((name) => join(out, name.replace(/\.ts$/, ".mjs")));
-  const done = spawnSync(process.execPath, ["--no-warnings", "--test", ...files, ...process.argv.slice(2)], { stdio: "inherit" });
+  const done = spawnSync(process.execPath, ["--no-warnings", "--test", ...process.argv.slice(2), ...files], { stdio: "inherit" });
   process.exitCode = done.status ?? 1;
 } finally {
   rmSync(out, { recursive: true, force: true });

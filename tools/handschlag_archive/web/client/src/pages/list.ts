@@ -59,6 +59,7 @@ export function listPage(app: App, session: Session): Page {
     progress.max = Math.max(1, library.expected);
     progress.value = library.entries.size + library.unopened.size;
     element.dataset.done = String(library.done);
+    element.dataset.figures = JSON.stringify(library.figures);
     showBroken();
     refresh();
   };

@@ -35,14 +35,35 @@ const wrapInfo = (box: string, recording: string): Bytes =>
 /** X-Wing that expands its one private key once, not for each recording: a third of the work of an opening. */
 function oneKeyKem(): XWing {
   const kem = new XWing();
-  type Expanded = { _expandDecapsulationKey?: (seed: Uint8Array) => Promise<unknown> };
-  const inner = kem as unknown as Expanded;
+  interface Inner {
+    _expandDecapsulationKey?: (seed: Uint8Array) => Promise<unknown>;
+    _x25519?: { derive(secret: Uint8Array, point: Uint8Array): Promise<Uint8Array> };
+  }
+  const inner = kem as unknown as Inner;
   const original = inner._expandDecapsulationKey;
-  if (original === undefined) return kem; // another version of the library: slower, and as right
+  const exchange = inner._x25519?.derive;
+  if (original === undefined || exchange === undefined) return kem; // another version of it: slower, and as right
   let expanded: Promise<unknown> | undefined;
   inner._expandDecapsulationKey = (seed) => (expanded ??= original.call(kem, seed));
+  let native: Promise<CryptoKey> | undefined;
+  let known: Uint8Array | undefined;
+  inner._x25519!.derive = async (secret, point) => {
+    // The browser's own X25519 where it has one; for the one key, which is asked for again and again.
+    known ??= secret;
+    if (!same(known, secret)) return exchange.call(inner._x25519, secret, point);
+    native ??= crypto.subtle.importKey("pkcs8", concat(X25519_PKCS8, secret), "X25519", false, ["deriveBits"]);
+    try {
+      const key = await native;
+      const theirs = await crypto.subtle.importKey("raw", Uint8Array.from(point), "X25519", false, []);
+      return new Uint8Array(await crypto.subtle.deriveBits({ name: "X25519", public: theirs }, key, 256));
+    } catch {
+      return exchange.call(inner._x25519, secret, point);
+    }
+  };
   return kem;
 }
+
+const X25519_PKCS8 = unhex("302e020100300506032b656e04220420");
 
 /** The private key that opens recordings. `seed` is 32 bytes; `wipe` overwrites what we hold of it. */
 export class WorkshopKey {
