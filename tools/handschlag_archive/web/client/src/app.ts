@@ -104,7 +104,7 @@ export class App {
     const text = words();
     replace(
       this.header,
-      el("a", { href: "#/", class: "brand", "aria-label": `${text.product} ${text.archive}` }, mark(), el("span", {}, text.product), el("span", { class: "quiet" }, text.archive)),
+      el("a", { href: "#/", class: "brand" }, mark(), el("span", {}, text.product), " ", el("span", { class: "quiet" }, text.archive)),
       session === null
         ? null
         : el(
