@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import random
+import shlex
+import shutil
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +29,7 @@ from tests.system.fire.door import Orders, command
 from tests.system.fire.judge import RECEIPT, STORES, Owed, closed_on, judge
 
 PATIENCE_S = 120.0
+NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 
 
 @dataclass
@@ -106,13 +110,19 @@ class Fire:
         settings: Path | None = None,
         wait: bool = True,
         module: str = "tests.system.fire.door",
+        disk: int = 0,
         **orders: object,
     ) -> Child:
-        """Start a worker; `orders` in place of what burns for all (`Orders`)."""
+        """Start a worker; `orders` in place of what burns for all (`Orders`).
+
+        With `disk` its data lie on a file system of its own, of so many bytes, which ends with it (`small_disk`).
+        """
         self.started += 1
         told = msgspec.structs.replace(self.orders, **{"seed": self.started, **orders})
         config = settings or self.plant.archive_settings
         program = command(told, "ingest", "--config", str(config), "--json", module=module)
+        if disk:
+            program = on_a_disk_of(disk, self.data, program)
         child = self._note(self.running.start(f"worker-{self.started}", program))
         self.workers.append(child)
         if told.die_after:
@@ -144,9 +154,13 @@ class Fire:
         """Seconds since 1970."""
         return time.time()
 
-    def files_kept(self) -> int:
+    def files_kept(self, data: Path | None = None) -> int:
         """How many files lie in the archive's folders."""
-        return sum(1 for store in STORES for _ in self.data.glob(f"{store}/*/*/*"))
+        return sum(1 for store in STORES for _ in (data or self.data).glob(f"{store}/*/*/*"))
+
+    def receipts(self) -> int:
+        """How many recordings have their receipt on the boxes' disks."""
+        return sum(self._receipt(one).exists() for one in self.owed)
 
     @property
     def drained(self) -> bool:
@@ -182,10 +196,19 @@ class Fire:
         """Something to know of a long trial; `pytest -rP` shows it."""
         sys.stderr.write(f"{what}\n")
 
-    def verdict(self, **where: Path) -> list[str]:
+    def verdict(self) -> list[str]:
         """End everything, and say what is wrong."""
         self.running.end()
-        return [*self.seen_wrong(), *judge(self.plant, self.owed, **where), *self.left_behind()]
+        return [*self.seen_wrong(), *judge(self.plant, self.owed), *self.left_behind()]
+
+    def verdict_on_its_disk(self, worker: Child) -> list[str]:
+        """The same of an archive whose data can be seen only as long as its worker lives."""
+        data = small_disk(worker, self.data)
+        settings = self.plant.archive / "seen.toml"
+        settings.write_text(self.plant.archive_settings.read_text().replace('data = "data"', f'data = "{data}"'))
+        wrong = judge(self.plant, self.owed, data=data, settings=settings)
+        self.running.end()
+        return [*self.seen_wrong(), *wrong, *self.left_behind()]
 
     def seen_wrong(self) -> list[str]:
         """What the witnesses saw."""
@@ -220,6 +243,25 @@ def gone(child: Child) -> bool:
     except DemoFailed:
         return True
     return False
+
+
+def on_a_disk_of(size: int, folder: Path, program: list[str]) -> list[str]:
+    """The program in a mount namespace of its own, with a file system of that size at `folder`."""
+    folder.mkdir(exist_ok=True)
+    mount = f"mount -t tmpfs -o size={size},mode=700 tmpfs {shlex.quote(str(folder))} && exec {shlex.join(program)}"
+    return [*NAMESPACE, "sh", "-c", mount]
+
+
+def small_disk(worker: Child, folder: Path) -> Path:
+    """The folder as that worker sees it, from outside of its namespace (proc(5), /proc/pid/root)."""
+    return Path(f"/proc/{worker.pid}/root{folder}")
+
+
+def may_mount() -> bool:
+    """Whether anybody may have a mount namespace here."""
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
 
 
 def lead_through(settings: Path, port: int, through: int) -> None:

@@ -5,6 +5,7 @@ The judge looks at every recording of every box in the end, the witness at every
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,12 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from handschlag.sim.demo.processes import Child
 from tests.support.needs import need_mosquitto
 from tests.system.fire.proxy import Wire
-from tests.system.fire.rig import Fire, fire, lead_through
+from tests.system.fire.rig import Fire, fire, lead_through, may_mount, small_disk
 
 FULL = os.environ.get("FIRE") == "full"
 LONG_S = 3000.0
+MIB = 1024 * 1024
+REFUSED = "nothing can be kept at the moment"
 
 pytestmark = pytest.mark.timeout(3600 if FULL else 300)
 only_full = pytest.mark.skipif(not FULL, reason="takes minutes; FIRE=full runs it")
@@ -69,7 +73,7 @@ def test_a_wild_night(trial: Fire) -> None:
 @only_full
 def test_the_broker_is_killed_fifty_times(trial: Fire) -> None:
     """While two boxes drain; each kill after some more files have come."""
-    trial.fill(boxes=2, recordings=60)
+    trial.fill(boxes=2, recordings=200)
     trial.broker()
     trial.worker()
     trial.worker()
@@ -147,6 +151,45 @@ def test_two_workers_share_one_long_recording(trial: Fire) -> None:
     trial.start_boxes()
     trial.drain(LONG_S if FULL else 120.0)
     _all_is_well(trial)
+
+
+@pytest.mark.skipif(not may_mount(), reason="needs user namespaces: sysctl kernel.unprivileged_userns_clone=1")
+def test_the_archive_s_disk_is_full_for_a_while(trial: Fire) -> None:
+    """A file system without a byte left: nothing is acknowledged and nothing receipted, until there is room again."""
+    trial.fill(recordings=60 if FULL else 4)
+    trial.broker()
+    worker = trial.worker(disk=(64 if FULL else 8) * MIB)
+    disk = small_disk(worker, trial.data)
+    _take_all_room(disk / "ballast")
+    trial.start_boxes()
+    _full_for_a_while(trial, worker, disk)
+    for _ in range(9 if FULL else 0):
+        _take_all_room(disk / "ballast")
+        _full_for_a_while(trial, worker, disk)
+    trial.drain(LONG_S if FULL else 120.0)
+    assert trial.verdict_on_its_disk(worker) == []
+    assert trial.witnessed() >= len(trial.owed)
+
+
+def _full_for_a_while(trial: Fire, worker: Child, disk: Path) -> None:
+    log = trial.plant.logs / f"{worker.name}.log"
+    refused = log.read_text().count(REFUSED)
+    trial.until("a disk that refuses", lambda: log.read_text().count(REFUSED) > refused)
+    trial.until("a second refusal", lambda: log.read_text().count(REFUSED) > refused + 1)
+    receipts = trial.receipts()  # the last words from before have arrived by now
+    trial.until("a third refusal", lambda: log.read_text().count(REFUSED) > refused + 2)
+    assert trial.receipts() == receipts
+    (disk / "ballast").unlink()
+    kept = trial.files_kept(disk)
+    trial.until("more files", lambda: trial.files_kept(disk) > kept or trial.drained)
+
+
+def _take_all_room(ballast: Path) -> None:
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (MIB, 4096, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(size))
 
 
 @only_full
