@@ -28,7 +28,7 @@ from handschlag_bench.uplink.plant import BoxPlace, Plant, Running
 from tests.system.fire.door import Orders, command
 from tests.system.fire.judge import RECEIPT, STORES, Owed, closed_on, judge
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 
 
@@ -100,6 +100,14 @@ class Fire:
         for box in self.plant.boxes.values():
             self.start_box(box)
 
+    def restart_boxes(self) -> None:
+        """Cut the boxes' power, and switch them on again."""
+        for child in self.boxes:
+            child.kill()
+            self.running.children.remove(child)
+        self.boxes.clear()
+        self.start_boxes()
+
     def burn(self, **orders: float) -> None:
         """What every worker does from now on (`Orders`)."""
         self.orders = msgspec.structs.replace(self.orders, **orders)
@@ -135,6 +143,11 @@ class Fire:
         """Let go of one, dead or alive."""
         self.workers.remove(child)
         self.running.stop(child)
+
+    def end_workers(self) -> None:
+        """Let go of all of them."""
+        for child in list(self.workers):
+            self.end_worker(child)
 
     def mortal_worker(self, most: int = 80) -> None:
         """Start one that dies at a drawn step, and wait until it has, or everything is there."""
