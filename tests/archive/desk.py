@@ -16,7 +16,7 @@ from handschlag_archive.destroying import Destroying
 from handschlag_archive.erasures import Erasures
 from handschlag_archive.export import export_recording
 from handschlag_archive.index import Index, Row, State, Transaction, Which
-from handschlag_archive.ingest import Ingest, Message
+from handschlag_archive.ingest import Bounds, Ingest, Message
 from handschlag_archive.judge import Judge
 from handschlag_archive.owner import Owner
 from handschlag_archive.periods import moment, written
@@ -151,6 +151,8 @@ class Desk:
         database: str | None = None,
         trust_of: Callable[[], Trust] = two_boxes,
         epoch: str | None = None,
+        bounds: Bounds | None = None,
+        copies: int = 1,
     ) -> None:
         self.folder = folder
         self.database = database or f"sqlite:///{folder / 'index.sqlite'}"
@@ -160,6 +162,8 @@ class Desk:
         self.cut = Cut()
         self._trust_of = trust_of
         self._epoch = epoch
+        self._bounds = bounds
+        self._copies = copies
         self._let_go: Callable[[], None] = lambda: None
         self.start()
 
@@ -188,10 +192,11 @@ class Desk:
             destroying=self.destroying,
             relay=Relay(self.index, clock=lambda: self.wall),
             judge=Judge(self._trust_of),
-            clerk=Clerk(ARCHIVE_KEY, epoch=self._epoch or self.index.epoch, copies=1),
+            clerk=Clerk(ARCHIVE_KEY, epoch=self._epoch or self.index.epoch, copies=self._copies),
             settle_s=SETTLE_S,
+            bounds=self._bounds,
         )
-        self.ingest.recover()
+        self.ingest.recover(self.now)
         self.clips.sweep()
         self.keys.sweep()
         return self._read(self.ingest.resume(self.now))
