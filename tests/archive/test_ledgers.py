@@ -1,6 +1,7 @@
 """Ledgers coming in: answered as far as the chain holds, in whatever order the lines come."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import pairwise
 
@@ -8,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handschlag.sealing.ledger import LedgerPosition, line_hash, next_line
+from handschlag.sealing.ledger import GENESIS, LedgerPosition, line_hash, next_line
 from handschlag.sealing.receipt import LedgerSynced, Receipt
+from handschlag_archive.index import Line
 from handschlag_archive.ingest import Message
+from handschlag_archive.ingest.ledgers import GAP_ALARM_S
 from tests.archive.conftest import Folders
 from tests.archive.desk import OTHER_BOX, Desk
 from tests.sealing.builder import AT, BOOT, BOX, LedgerBuilder
@@ -140,3 +143,86 @@ def test_bad_lines_are_dropped_as_a_batch_and_counted(desk: Desk, first: str, pa
 def test_an_empty_batch_is_nothing(desk: Desk) -> None:
     """No lines, no answer, no fault."""
     assert desk.take(_up(1, [])) == []
+
+
+def _alarms(desk: Desk) -> list[tuple[str, str, str]]:
+    with desk.index.transaction() as transaction:
+        return [(alarm.kind, alarm.box, alarm.subject) for alarm in transaction.alarms()]
+
+
+def test_a_gap_older_than_ten_minutes_is_alarmed_until_it_closes(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody is woken for a gap that closes in time; for one that stays, once, and the alarm ends with the gap."""
+    desk.take(_up(1, LINES[:2]), _up(5, LINES[4:6]))
+    desk.wait(GAP_ALARM_S - 1)
+    assert _alarms(desk) == []
+    assert desk.ingest.next_due is not None
+    desk.take(_up(7, LINES[6:7]))  # more behind the same gap does not make it younger
+    desk.wait(2)
+    assert _alarms(desk) == [("ledger-gap", BOX, "")]
+    assert f"ALARM: the ledger of {BOX} lacks the lines behind number 2" in caplog.text
+    desk.take(_up(8, LINES[7:8]))
+    desk.wait(GAP_ALARM_S)
+    assert desk.ingest.counts["ledger gaps"] == 1
+    assert _heads(desk.take(_up(3, LINES[2:4]))) == [8]
+    assert _alarms(desk) == []
+
+
+def test_a_gap_that_moves_on_is_none_that_stays(desk: Desk) -> None:
+    """Lines that come late but come: each gap's ten minutes are its own."""
+    desk.take(_up(1, LINES[:1]), _up(3, LINES[2:3]))
+    desk.wait(GAP_ALARM_S - 1)
+    desk.take(_up(2, LINES[1:2]), _up(5, LINES[4:5]))
+    desk.wait(GAP_ALARM_S - 1)
+    assert _alarms(desk) == []
+    desk.wait(2)
+    assert _alarms(desk) == [("ledger-gap", BOX, "")]
+
+
+def test_the_beginning_can_be_missing_too(desk: Desk) -> None:
+    """A ledger of which the first line never came stands at a gap like any other."""
+    assert desk.take(_up(2, LINES[1:])) == []
+    desk.wait(GAP_ALARM_S + 1)
+    assert _alarms(desk) == [("ledger-gap", BOX, "")]
+
+
+def test_a_gap_is_seen_after_a_restart_and_closed_by_another_worker(desk: Desk) -> None:
+    """A start finds the gaps that there were; one that another worker has closed meanwhile is not alarmed."""
+    desk.take(_up(1, LINES[:2]), _up(5, LINES[4:6]), _up(1, LINES[:2], box=OTHER_BOX), _up(4, LINES[3:], box=OTHER_BOX))
+    desk.close()
+    desk.start()
+    second = desk.colleague()
+    second.take(_up(3, LINES[2:4]))
+    second.close()
+    desk.wait(GAP_ALARM_S + 1)
+    assert _alarms(desk) == [("ledger-gap", OTHER_BOX, "")]
+
+
+def test_forks_and_breaks_are_alarms_that_stay(desk: Desk) -> None:
+    """Both are in the index for whoever looks after the archive, by box and number."""
+    desk.take(_up(1, LINES[:4]), _up(2, _ledger(3, kind="private")[1:2]))
+    desk.take(_up(1, LINES[:4], box=OTHER_BOX), _up(5, _ledger(6, kind="private")[4:], box=OTHER_BOX))
+    assert _alarms(desk) == [("ledger-fork", BOX, "2"), ("ledger-break", OTHER_BOX, "5")]
+
+
+def test_lines_without_end_under_one_number_are_not_kept_without_end(desk: Desk) -> None:
+    """A fork is proven by a few lines; what comes after them is counted and dropped, what was first stays."""
+    position = LedgerPosition(1, line_hash(LINES[0]))
+    for number in range(20):
+        forged, _ = next_line(position, "private", {}, at=AT, clock="synced", mono=float(number), boot=BOOT)
+        desk.take(_up(2, [forged]))
+    desk.take(_up(1, LINES[:2]))
+    with desk.index.transaction() as transaction:
+        assert len(transaction.ledger(BOX, 2, 100)) == 8
+    assert desk.ingest.counts["one more ledger line under a forked number"] == 13
+
+
+def test_whoever_takes_lines_has_the_ledger_for_itself(desk: Desk) -> None:
+    """A worker waits for the one that is at the same ledger, and then sees its lines: no head is lost between two."""
+    with ThreadPoolExecutor(1) as other:
+        with desk.index.transaction() as transaction:
+            transaction.lock_ledger(BOX)
+            transaction.add_ledger(BOX, [Line(1, line_hash(LINES[0]), GENESIS.hash, LINES[0])])
+            taking = other.submit(desk.take, _up(2, LINES[1:2]))
+            with pytest.raises(TimeoutError):
+                taking.result(timeout=0.2)
+        assert _heads(taking.result(timeout=30)) == [2]

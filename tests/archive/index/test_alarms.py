@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -10,9 +9,9 @@ from handschlag_archive.index import Index, Transaction
 
 
 @pytest.fixture
-def transaction(tmp_path: Path) -> Iterator[Transaction]:
+def transaction(database: str) -> Iterator[Transaction]:
     """A transaction on an empty index."""
-    with closing(Index.in_folder(tmp_path)) as index, index.transaction() as begun:
+    with closing(Index(database)) as index, index.transaction() as begun:
         yield begun
 
 

@@ -41,8 +41,8 @@ class Alarms(Statements):
         one = (_table.c.kind == kind, _table.c.box == box, _table.c.subject == subject)
         values = {"text": text[:_TEXT_AT_MOST], "last": now}
         insert = self._insert(_table).values(kind=kind, box=box, subject=subject, since=now, **values)
-        new = self._connection.execute(insert.on_conflict_do_nothing()).rowcount > 0
-        if new:
+        new = self._connection.execute(insert.on_conflict_do_nothing().returning(_table.c.kind)).first()
+        if new is not None:
             return True
         standing = self._connection.execute(sql.update(_table).where(*one, _table.c.cleared.is_(None)).values(values))
         if standing.rowcount > 0:
