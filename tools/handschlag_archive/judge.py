@@ -14,6 +14,7 @@ from handschlag.sealing import ledger
 from handschlag.sealing.encoding import sha256_hex
 from handschlag.sealing.errors import SealingError
 from handschlag.sealing.manifest import MANIFEST, Manifest, read_clip_list, read_manifest
+from handschlag.sealing.owner import read_owner
 from handschlag.sealing.revoke import read_revoke
 from handschlag.sealing.trust import Trust
 from handschlag.sealing.verify import verify_recording
@@ -99,6 +100,23 @@ class Judge:
         if [line.seq for line in found] != list(range(int(first), int(first) + len(found))):
             raise Refusal(f"ledger lines from {first}: their numbers do not follow each other")
         return found
+
+    def epoch(self, box: str, line: Line) -> int | None:
+        """The epoch that the owner opens in this line of the box's ledger; None if nobody does.
+
+        The owner's message stands in the entry, so that the line proves itself, whoever brought the message.
+        """
+        if b'"epoch"' not in line.line:
+            return None
+        try:
+            entry = ledger.parse_line(line.line)
+            if not ledger.is_epoch(entry):
+                return None
+            message = read_owner(str(entry.get("token", "")).encode(), self._trust().keys("owner"))
+        except SealingError:
+            return None
+        said = (message.box, message.name, message.epoch)
+        return message.epoch if said == (box, "epoch", entry.get("epoch")) else None
 
 
 class _Lazy:

@@ -14,6 +14,7 @@ from handschlag_archive.index.engine import Index
 from handschlag_archive.index.transaction import Transaction
 from handschlag_archive.index.values import (
     BadIndex,
+    Epoch,
     Head,
     IndexBroken,
     IndexBusy,
@@ -31,6 +32,7 @@ from handschlag_archive.index.values import (
 __all__ = [
     "Alarm",
     "BadIndex",
+    "Epoch",
     "Head",
     "Index",
     "IndexBroken",

@@ -6,11 +6,12 @@ import sqlalchemy as sql
 
 from handschlag_archive.index import tables
 from handschlag_archive.index.statements import Statements
-from handschlag_archive.index.values import Head, Line
+from handschlag_archive.index.values import Epoch, Head, Line
 
 _lines = tables.ledger
 _heads = tables.ledger_heads
 _forks = tables.ledger_forks
+_epochs = tables.ledger_epochs
 
 
 class Ledgers(Statements):
@@ -63,19 +64,32 @@ class Ledgers(Statements):
         )
         return [Line(row.seq, row.sha256, row.prev, row.line) for row in self._connection.execute(query)]
 
-    def note_forks(self, box: str, first: int, last: int) -> Sequence[int]:
-        """Note the numbers from `first` to `last` that have more than one line; those not noted before."""
+    def note_forks(self, box: str, first: int, last: int, *, epoch: Epoch | None = None) -> Sequence[int]:
+        """Note the numbers from `first` to `last` that have more than one line; those not noted before.
+
+        Before the line of `epoch` nothing is a fork any more; where another history may lie beside it, only two lines
+        that follow the same one are.
+        """
+        settled, beside = (0, 0) if epoch is None else (epoch.seq, max(epoch.seq, epoch.settles_to))
         known = set(self.forks(box))
-        query = (
-            sql.select(_lines.c.seq)
-            .where(_lines.c.box == box, _lines.c.seq.between(first, last))
-            .group_by(_lines.c.seq)
-            .having(sql.func.count() > 1)
-            .order_by(_lines.c.seq)
-        )
-        new = [row.seq for row in self._connection.execute(query) if row.seq not in known]
+        several = sql.select(_lines.c.seq).where(_lines.c.box == box).having(sql.func.count() > 1)
+        whole = several.where(_lines.c.seq.between(max(first, beside + 1), last)).group_by(_lines.c.seq)
+        siblings = several.where(_lines.c.seq.between(max(first, settled + 1), min(last, beside)))
+        found = {row.seq for row in self._connection.execute(whole)}
+        if beside > settled:
+            found |= {row.seq for row in self._connection.execute(siblings.group_by(_lines.c.seq, _lines.c.prev))}
+        new = sorted(found - known)
         self._insert_new(_forks, [{"box": box, "seq": seq} for seq in new])
         return new
+
+    def settle_forks(self, box: str) -> None:
+        """Forget that there were forks; their lines stay."""
+        self._connection.execute(sql.delete(_forks).where(_forks.c.box == box))
+
+    def newest_line(self, box: str) -> int:
+        """The highest number of which a line is here; 0 without any."""
+        query = sql.select(sql.func.max(_lines.c.seq)).where(_lines.c.box == box)
+        return int(self._connection.execute(query).scalar() or 0)
 
     def forks(self, box: str) -> Sequence[int]:
         """The numbers under which a box's ledger is known to have more than one line."""
@@ -91,3 +105,31 @@ class Ledgers(Statements):
         """Move the head."""
         self._insert_new(_heads, [{"box": box, "seq": head.seq, "sha256": head.sha256}])
         self._connection.execute(sql.update(_heads).where(_heads.c.box == box).values(seq=head.seq, sha256=head.sha256))
+
+    def ledger_before(self, box: str, last: int, count: int) -> Sequence[Line]:
+        """The ledger lines of a box up to number `last`, at most `count`, the newest first."""
+        query = (
+            sql.select(_lines)
+            .where(_lines.c.box == box, _lines.c.seq <= last)
+            .order_by(_lines.c.seq.desc(), _lines.c.sha256)
+            .limit(count)
+        )
+        return [Line(row.seq, row.sha256, row.prev, row.line) for row in self._connection.execute(query)]
+
+    def note_epoch(self, box: str, epoch: Epoch, at: str) -> None:
+        """Note the line in which the owner opens a new epoch; one that is noted already stays as it is."""
+        values = {"box": box, "epoch": epoch.number, "seq": epoch.seq, "sha256": epoch.sha256}
+        self._insert_new(_epochs, [{**values, "settles_to": epoch.settles_to, "noted_at": at}])
+
+    def newest_epoch(self, box: str) -> Epoch | None:
+        """The newest epoch that the owner has opened."""
+        query = sql.select(_epochs).where(_epochs.c.box == box).order_by(_epochs.c.epoch.desc()).limit(1)
+        row = self._connection.execute(query).first()
+        return Epoch(row.epoch, row.seq, row.sha256, row.settles_to, row.reached) if row else None
+
+    def epoch_reached(self, box: str, epoch: Epoch) -> None:
+        """The head has come to the line of this epoch, and stands there."""
+        self._connection.execute(
+            sql.update(_epochs).where(_epochs.c.box == box, _epochs.c.epoch == epoch.number).values(reached=True)
+        )
+        self.set_ledger_head(box, Head(epoch.seq, epoch.sha256))

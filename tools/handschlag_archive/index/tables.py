@@ -96,5 +96,7 @@ ledger_epochs: Final = sql.Table(
     sql.Column("epoch", sql.BigInteger, primary_key=True),
     sql.Column("seq", sql.BigInteger, nullable=False),  # the line that the owner's word stands in
     sql.Column("sha256", sql.String(64), nullable=False),
+    sql.Column("settles_to", sql.BigInteger, nullable=False),  # up to where lines of another history may lie
     sql.Column("noted_at", sql.String(40), nullable=False),
+    sql.Column("reached", sql.Boolean, nullable=False, server_default=sql.false()),  # whether the head has come there
 )

@@ -143,3 +143,17 @@ class Head:
 
     seq: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A new epoch of a box's ledger: the line in which the owner's word stands, and whether the head has come there.
+
+    Up to the number `settles_to` lines may be here of a history that does not count any more.
+    """
+
+    number: int
+    seq: int
+    sha256: str
+    settles_to: int
+    reached: bool = False

@@ -1,18 +1,22 @@
 """The boxes' ledgers: lines are kept as they come, and answered as far as the chain holds.
 
 Lines may come in any order. Behind a gap they are kept, and wait; a gap that stands for more than ten minutes is
-alarmed until it closes. Two lines for one number are a fork: both are kept, the box is alarmed, and gets no answer any
-more. Whoever moves a box's head has its ledger for itself until the commit.
+alarmed until it closes. Two lines for one number are a fork: both are kept, the box is alarmed, and the head stays
+where it is until the owner opens a new epoch (`epochs`). The head is answered all the same: from it a box that was
+rolled back learns that the archive knows more than it does. Whoever moves a box's head has its ledger for itself until
+the commit.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from handschlag_archive.clerk import Answer, Clerk
-from handschlag_archive.index import Head, Index, Line, Transaction
+from handschlag_archive.index import Alarm, Epoch, Head, Index, Line, Transaction
 from handschlag_archive.ingest.counts import Counts
+from handschlag_archive.ingest.epochs import Epochs
 from handschlag_archive.ingest.messages import LedgerLines
 from handschlag_archive.judge import FIRST_SEQ, GENESIS, Judge, Refusal
 
@@ -41,6 +45,7 @@ class Ledgers:
         self._judge = judge
         self._clerk = clerk
         self._counts = counts
+        self._epochs = Epochs(judge)
         self._gaps: dict[str, _Gap] = {}
 
     @property
@@ -93,19 +98,39 @@ class Ledgers:
     def _keep(self, box: str, lines: Sequence[Line], now: float) -> list[Answer]:
         with self._index.transaction() as transaction:
             transaction.lock_ledger(box)
+            epoch = self._epochs.note(transaction, box, lines)
             transaction.add_ledger(box, self._not_too_many(transaction, box, lines))
             numbers = [line.seq for line in lines]
-            for seq in transaction.note_forks(box, min(numbers), max(numbers)):
+            for seq in transaction.note_forks(box, min(numbers), max(numbers), epoch=epoch):
                 self._counts["ledger forks"] += 1
                 text = f"the ledger of {box} has two lines with number {seq}"
                 transaction.raise_alarm(FORK, box, str(seq), text)
                 _log.critical("ALARM: %s", text)
-            forked = bool(transaction.forks(box))
-            head = transaction.ledger_head(box) if forked else self._move_head(transaction, box)
+            reached = epoch is None or self._reach(transaction, box, epoch)
+            if reached and not transaction.forks(box):
+                head = self._move_head(transaction, box, epoch)
+            else:
+                head = transaction.ledger_head(box)
             self._note_gap(transaction, box, self._gap(transaction, box, now))
-        if forked or head is None:
+        if not reached or head is None:  # a head before the owner's word is one that the box need not know
             return []
         return [self._clerk.ledger(box, head.seq, head.sha256)]
+
+    def _reach(self, transaction: Transaction, box: str, epoch: Epoch) -> bool:
+        """Go on with the line that the owner's word stands in; what was doubted before it is not alarmed any more."""
+        if epoch.reached:
+            return True
+        if not self._epochs.reach(transaction, box, epoch):
+            return False
+        for alarm in transaction.alarms():
+            if alarm.kind in {FORK, BREAK} and alarm.box == box and not self._stands(transaction, alarm):
+                transaction.clear_alarm(alarm.kind, box, alarm.subject)
+        return True
+
+    @staticmethod
+    def _stands(transaction: Transaction, alarm: Alarm) -> bool:
+        """Whether there is a fork that came after the owner's word."""
+        return alarm.kind == FORK and int(alarm.subject) in transaction.forks(alarm.box)
 
     def _not_too_many(self, transaction: Transaction, box: str, lines: Sequence[Line]) -> list[Line]:
         """Without those that are one more of many under the same number: a fork is proven, and a disk not endless."""
@@ -120,21 +145,27 @@ class Ledgers:
                 self._counts.drop("one more ledger line under a forked number")
         return kept
 
-    def _move_head(self, transaction: Transaction, box: str) -> Head | None:
+    def _move_head(self, transaction: Transaction, box: str, epoch: Epoch | None) -> Head | None:
         """Follow the chain as far as it goes without a gap."""
         start = head = transaction.ledger_head(box)
+        beside = 0 if epoch is None else epoch.settles_to
         broken = None
         while True:
             lines = transaction.ledger(box, _seq(head) + 1, _STEP)
-            for line in lines:
-                if line.seq != _seq(head) + 1:
+            full = len(lines) == _STEP and lines[0].seq != lines[-1].seq
+            if full:  # of its last number there may be more lines than are on it
+                lines = [line for line in lines if line.seq != lines[-1].seq]
+            for seq, several in groupby(lines, key=lambda line: line.seq):
+                if seq != _seq(head) + 1:
                     break  # a gap: what lies behind it waits
-                if line.prev != (head.sha256 if head else GENESIS):
-                    broken = line.seq
+                after = head.sha256 if head else GENESIS
+                line = next((line for line in several if line.prev == after), None)
+                if line is None:
+                    broken = seq if seq > beside else None  # else it is of a history that does not count any more
                     break
                 head = Head(line.seq, line.sha256)
             else:
-                if len(lines) == _STEP:
+                if full:
                     continue
             break
         if broken is not None:

@@ -37,5 +37,7 @@ def upgrade() -> None:
         sql.Column("epoch", sql.BigInteger, primary_key=True),
         sql.Column("seq", sql.BigInteger, nullable=False),
         sql.Column("sha256", sql.String(64), nullable=False),
+        sql.Column("settles_to", sql.BigInteger, nullable=False),
         sql.Column("noted_at", sql.String(40), nullable=False),
+        sql.Column("reached", sql.Boolean, nullable=False, server_default=sql.false()),
     )
