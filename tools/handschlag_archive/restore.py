@@ -25,6 +25,7 @@ from handschlag.errors import HandschlagError
 from handschlag.sealing import jws
 from handschlag.sealing.errors import SealingError
 from handschlag.sealing.keys import VerifyKey
+from handschlag.sealing.manifest import rewrap_counter
 from handschlag.sealing.owner import OwnerMessage
 from handschlag.sealing.trust import Trust
 from handschlag_archive.destroying import Destroying
@@ -186,10 +187,13 @@ class Restore:
         for some in _batches(sorted(found)):
             with self._index.transaction() as transaction:
                 rows = transaction.rows(some)
-                lost = [which for which in some if which not in rows or rows[which].state is State.OPEN]
-                transaction.open(lost)
-                for which in lost:
-                    adopted += _add(transaction, which, found[which])
+                transaction.open(which for which in some if which not in rows)
+                for which in some:
+                    state = rows[which].state if which in rows else State.OPEN
+                    if state is State.OPEN:
+                        adopted += _add(transaction, which, found[which])
+                    elif state is State.STORED:
+                        _add(transaction, which, _rewraps(found[which]))
         return adopted
 
 
@@ -199,6 +203,11 @@ def _add(transaction: Transaction, which: Which, objects: Counter[tuple[Place, i
     for place, size, copies in fresh:
         transaction.add_files([(place, size)], copies=copies)
     return bool(fresh)
+
+
+def _rewraps(objects: Counter[tuple[Place, int]]) -> Counter[tuple[Place, int]]:
+    """The owner's rewraps among them: they come after a recording was stored."""
+    return Counter({each: copies for each, copies in objects.items() if rewrap_counter(each[0].name) is not None})
 
 
 def _batches(what: Sequence[_Any]) -> Iterator[Sequence[_Any]]:
