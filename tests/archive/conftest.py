@@ -11,6 +11,7 @@ import pytest
 
 from tests.archive.desk import Desk
 from tests.archive.postgres import PostgreSQL
+from tests.support.s3_servers import S3Server, moto, rclone
 
 Folders = Callable[[], Path]
 """Each call gives a fresh folder."""
@@ -50,6 +51,22 @@ def postgres() -> Iterator[PostgreSQL]:
         yield server.start()
     finally:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 service that knows neither versions nor locks, started once."""
+    folder = tmp_path_factory.mktemp("rclone") / "buckets"
+    folder.mkdir()
+    with rclone(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 service with versions and object lock, started once."""
+    with moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

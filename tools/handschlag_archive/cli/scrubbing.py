@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +43,7 @@ def scrub(
             keys=stores.keys,
             judge=Judge(TrustFile(Path(settings.trust))),
             say=tell,
-            pause=(lambda _bytes: None) if rate is None else _Rate(rate * 1e6),
+            pause=(lambda _bytes: None) if rate is None else Rate(rate * 1e6),
         ).run(sample=sample, everything=everything)
     counts = ", ".join(f"{what}: {count}" for what, count in report.counts.items())
     say(
@@ -56,13 +57,22 @@ def scrub(
         raise typer.Exit(1)
 
 
-class _Rate:
-    """Waits after each recording, so that in all no more bytes are read per second."""
+class Rate:
+    """Waits after each recording, so that in all no more bytes are read per second; idle time is saved for 1 s."""
 
-    def __init__(self, bytes_per_s: float) -> None:
+    def __init__(
+        self,
+        bytes_per_s: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._bytes_per_s = bytes_per_s
-        self._free_at = time.monotonic()
+        self._clock = clock
+        self._sleep = sleep
+        self._paid_until = clock()
 
     def __call__(self, count: int) -> None:
-        self._free_at = max(self._free_at, time.monotonic() - 1.0) + count / self._bytes_per_s
-        time.sleep(max(0.0, self._free_at - time.monotonic()))
+        """So many bytes were read."""
+        self._paid_until = max(self._paid_until, self._clock() - 1.0) + count / self._bytes_per_s
+        self._sleep(max(0.0, self._paid_until - self._clock()))
