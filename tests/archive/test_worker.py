@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
+import paho.mqtt.client as paho
 import pytest
 
 from handschlag.sealing.receipt import Progress, read_receipt
@@ -216,6 +217,41 @@ def test_a_disk_that_refuses_is_tried_until_it_takes_and_only_then_acknowledged(
         assert left[0] < 0
         assert stand.worker.counts["store refused"] == 5
         assert len(stand.desk.on_disk()) == 1
+
+
+def test_a_broker_that_sends_more_than_it_may_loses_nothing(stand: Stand) -> None:
+    """Mosquitto 2.0.11 passes the receive maximum: what there is no room for is not read, and nothing falls out."""
+    worker = stand.worker
+
+    def network() -> None:
+        for number in range(1, 3001):
+            message = paho.MQTTMessage(number, b"of/no/use")
+            message.qos = 1
+            worker._on_message(worker._client, None, message)
+
+    reading = threading.Thread(target=network)
+    reading.start()
+    reading.join(0.3)
+    assert len(worker._queue) <= 2 * 512
+    taken: list[int] = []
+    while reading.is_alive() or worker._queue:
+        taken += [arrived.mid for arrived in worker._next_group()]
+    assert taken == list(range(1, 3001))
+
+
+def test_a_worker_that_holds_as_much_as_it_may_can_be_stopped(stand: Stand) -> None:
+    """The network's thread, which waits for room, is no reason to stay."""
+    released = threading.Event()
+    hangs = _hold(stand, released)
+    with closing(stand.start()) as broker:
+        broker.welcome()
+        broker.deliver(7, SENT[0].topic, SENT[0].payload)
+        assert hangs.wait(PATIENCE_S)
+        for number in range(8, 8 + 2 * 512 + 50):
+            broker.deliver(number, "of/no/use", b"")
+        stand.worker.stop()
+        released.set()
+        stand.join()
 
 
 def test_an_acknowledgement_never_goes_out_on_another_connection(stand: Stand) -> None:
