@@ -253,6 +253,14 @@ def test_a_burst_is_one_progress_for_each_recording(desk: Desk) -> None:
     assert {one.clips for one in receipts if isinstance(one, Progress)} == {"0-39"}
 
 
+def test_more_names_than_a_receipt_holds_are_answered_all_the_same(desk: Desk) -> None:
+    """A box that sends clip lists without end gets as many named as fit, and holds nobody's group up."""
+    receipts = desk.take(*[up(f"clips.{number}.json", b"x") for number in range(1100)], SENT[0])
+    assert _kinds(receipts) == ["Progress"]
+    assert isinstance(receipts[0], Progress)
+    assert len(receipts[0].names) == 1024
+
+
 @pytest.mark.parametrize("restart", [False, True], ids=["going-on", "restarted"])
 def test_progress_is_cumulative(desk: Desk, *, restart: bool) -> None:
     """Each says all that is here, also what came before a restart or by another worker before it."""
