@@ -11,11 +11,12 @@ import pytest
 
 from handschlag.sealing.receipt import Destroyed, Stored
 from handschlag.sealing.revoke import sign_revoke
+from handschlag_archive.age import Behind, check_age, mark
 from handschlag_archive.erasures import Entry
 from handschlag_archive.index import State, Which, Why
 from handschlag_archive.ingest import Message
 from handschlag_archive.owner import Refused
-from handschlag_archive.restore import Behind, Restore, Restored, check_age, mark
+from handschlag_archive.restore import Restore, Restored
 from handschlag_archive.retention import Retention
 from tests.archive.conftest import Folders
 from tests.archive.desk import Desk, PowerCut, all_up, two_boxes, up
