@@ -17,7 +17,7 @@ from msgspec import Meta
 from handschlag.sealing import jws
 from handschlag.sealing.encoding import (
     BoxName,
-    Positive,
+    Count,
     RecordingId,
     Sha256,
     Time,
@@ -92,9 +92,9 @@ class Destroyed(_OfRecording, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class LedgerSynced(_About, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="ledger"):
-    """The archive has the box's ledger without gaps up to `seq`."""
+    """The archive has the box's ledger without gaps up to `seq`; 0, with 64 zeros, when its beginning is missing."""
 
-    seq: Positive
+    seq: Count
     hash: Sha256
 
 
