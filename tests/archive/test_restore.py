@@ -189,6 +189,22 @@ def test_counters_are_not_set_back(story: Desk) -> None:
     assert story.owner.take(WORDS[0]).again
 
 
+def test_a_word_that_did_nothing_is_remembered_too(story: Desk) -> None:
+    """An erasure of what was held came to nothing; after the restore it must not erase what is released by then."""
+    _yesterday(story)
+    _back_up(story, ("index",))
+    erase = word("erase", counter=2, recording=HELD)
+    story.owner.take(word("hold", counter=1, recording=HELD))
+    assert story.owner.take(erase).outcome == "held"
+    story.owner.take(word("release", counter=3, recording=HELD))
+    mark(story.index, story.erasures)
+    _put_back(story, ("index",))
+    story.start()
+    assert _restore(story).words == 3
+    assert story.owner.take(erase).again
+    assert story.state(recording=HELD) is State.STORED
+
+
 def test_the_boxes_are_told_again_what_the_database_forgot(story: Desk) -> None:
     """Whether they had answered is not known any more; a box answers the same message as before."""
     _yesterday(story)
