@@ -7,7 +7,7 @@ import pytest
 from handschlag.sealing.keys import SigningKey
 from handschlag.sealing.ledger import DOUBTED, GENESIS, LedgerPosition, Value, line_hash, next_line
 from handschlag.sealing.receipt import LedgerSynced, Receipt
-from handschlag_archive.ingest import Message
+from handschlag_archive.ingest import Message, epochs
 from tests.archive.desk import OTHER_BOX, Desk
 from tests.archive.words import word
 from tests.sealing.builder import AT, BOOT, BOX
@@ -205,3 +205,12 @@ def test_a_way_back_of_many_pages_is_followed(desk: Desk) -> None:
         assert _heads(desk.take(_up(box.lines[start : start + 300], start + 1))) == []
     rest = box.lines[2 : (len(box.lines) - 300) % 300 + 300]
     assert _heads(desk.take(_up(rest, 3))) == [len(box.lines)]
+
+
+def test_a_fork_at_the_end_of_a_page_is_passed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two lines of one number, the one on a page and the other on the next: the right one is found."""
+    monkeypatch.setattr(epochs, "_STEP", 9)
+    old, box = _set_back(desk, known=60, back_to=2)
+    box.grow(40).epoch(1)
+    assert len(old.lines) > len(box.lines)
+    assert _heads(desk.take(_up(box.lines[2:], 3))) == [len(box.lines)]

@@ -20,6 +20,7 @@ from handschlag_archive.ca import Authority
 from tests.archive.desk import OTHER_BOX, OTHER_BOX_KEY, two_boxes
 from tests.archive.postgres import PostgreSQL
 from tests.archive.stand import PATIENCE_S, ArchiveProcess, BoxClient, Broker
+from tests.archive.words import word
 from tests.sealing.builder import ARCHIVE_KEY, AT, BOX, BOX_KEY, LedgerBuilder, build
 
 
@@ -283,3 +284,18 @@ def test_a_stop_comes_through_while_there_is_no_broker(config: Path) -> None:
             assert process.stop()["stopped"] is True
         finally:
             process.close()
+
+
+def test_the_owners_word_reaches_a_box_until_it_answers(archive: ArchiveProcess, box: BoxClient, config: Path) -> None:
+    """Given to the command line while a worker runs, it goes over the broker as shipped; the answer is noted."""
+    token = word("hold")
+    message = config.with_name("hold.jws")
+    message.write_bytes(token)
+    command = (sys.executable, "-m", "handschlag_archive", "owner", "--config", str(config), "--json")
+    taken = json.loads(subprocess.run([*command, str(message)], check=True, capture_output=True).stdout)
+    assert taken["outcome"] == "not-yet"
+    box.until(lambda: token in box.receipts)
+    box.publish("reply", taken["id"], b'{"outcome":"not-here"}')
+    archive.wait_for_log("says not-here")
+    (listed,) = subprocess.run(command, check=True, capture_output=True).stdout.splitlines()
+    assert json.loads(listed)["reply"] == "not-here"
