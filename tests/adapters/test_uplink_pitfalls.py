@@ -165,6 +165,25 @@ def test_a_file_that_ends_connections_without_a_word_holds_up_nobody_else() -> N
         assert attempts <= broker.connections
 
 
+def test_a_bad_line_is_no_reason_to_hold_a_file_back() -> None:
+    """A connection ends once, with one file on its way: that one goes again at once."""
+    recordings = {ONE: files_of(3, 300)}
+    memory = Memory(recordings)
+    cuts = iter([True])
+
+    def on_file(file: Published) -> None:
+        if file.name == MANIFEST and next(cuts, False):
+            file.link.cut()
+        else:
+            answering(memory, lambda _file: False, lambda link: link.cut())(file)
+
+    with ScriptedBroker(on_file) as broker, delivering(broker.port, Delivery(recordings)) as delivery:
+        delivery.until(lambda: delivery.receipted == [ONE])
+        assert broker.connections == 2
+        told = [type(event) for event in delivery.inbox.events if isinstance(event, Disconnected | SendFailed)]
+        assert told == [Disconnected, SendFailed]  # the other way round its recording would back off
+
+
 # --- offline, doubles, acknowledgements
 
 
