@@ -304,3 +304,19 @@ def test_what_is_asked_of_the_index_does_not_grow_with_the_group(desk: Desk, mon
         return number[0]
 
     assert statements(60, first=0) == statements(6, first=100)
+
+
+def test_more_waiting_manifests_than_are_remembered_are_all_asked_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory for those that wait is bounded; what falls out of it is found again in the index."""
+    monkeypatch.setattr("handschlag_archive.ingest.completing._MOST_WAITING", 3)
+    recordings = [f"01890a5d-ac96-774b-bcce-e302099a{number:04x}" for number in range(8)]
+    for recording in recordings:
+        built = build(recording=recording, receipt=False)
+        desk.take(up("manifest.jws", built.files["manifest.jws"], recording=recording))
+        assert len(desk.ingest._completing._waiting) <= 3
+    with desk.index.transaction() as transaction:
+        assert len(transaction.waiting_manifests(None, 100)) == 8
+    said = {one.recording for one in _wait_often(desk, 4 * TAKEN_OVER_S) if isinstance(one, Incomplete)}
+    assert said == set(recordings)

@@ -94,8 +94,11 @@ class Files(Statements):
             found.setdefault(Which(row.box, row.recording), []).append(Place(*row))
         return found
 
-    def waiting_manifests(self, most: int) -> dict[Which, int]:
-        """Open recordings of which a manifest is here, and how many files of each are; at most `most` of them."""
+    def waiting_manifests(self, after: Which | None, count: int) -> dict[Which, int]:
+        """Open recordings of which a manifest is here, and how many files of each are.
+
+        Those behind `after`, or from the first on, by box and id; at most `count`.
+        """
         recordings = tables.recordings
         of_it = sql.and_(_table.c.box == recordings.c.box, _table.c.recording == recordings.c.recording)
         files = sql.select(sql.func.count()).select_from(_table).where(of_it).correlate(recordings).scalar_subquery()
@@ -103,8 +106,10 @@ class Files(Statements):
             sql.select(recordings.c.box, recordings.c.recording, files.label("files"))
             .where(recordings.c.state == State.OPEN.value, sql.exists().where(of_it, _table.c.name == MANIFEST))
             .order_by(recordings.c.box, recordings.c.recording)
-            .limit(most)
+            .limit(count)
         )
+        if after is not None:
+            query = query.where(sql.tuple_(recordings.c.box, recordings.c.recording) > (after.box, after.recording))
         return {Which(row.box, row.recording): row.files for row in self._connection.execute(query)}
 
     def loose(self, box: str) -> tuple[int, int]:
