@@ -78,6 +78,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.new_database()
 
 
+over_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+"""For tests with many cases that are not about the database: `desk` over one kind is enough."""
+
+
 @pytest.fixture
 def desk(tmp_path: Path, database: str) -> Iterator[Desk]:
     """An archive's ingest with an empty archive, over each kind of database."""

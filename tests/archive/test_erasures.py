@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handschlag.sealing.errors import SealingError
@@ -99,6 +99,7 @@ def test_adding_again_changes_nothing(tmp_path: Path) -> None:
     assert sorted(Erasures(FolderStore(tmp_path)).entries(), key=lambda entry: entry.name) == entries
 
 
+@settings(max_examples=20)
 @given(numbers=st.lists(st.integers(0, 10**9), min_size=1, max_size=6))
 def test_the_mark_is_never_set_back(tmp_path_factory: pytest.TempPathFactory, numbers: list[int]) -> None:
     """Workers write their numbers in any order: what stands is the highest."""

@@ -227,7 +227,7 @@ def test_after_a_cut_at_any_step_it_is_refused_until_it_was_finished(folders: Fo
         _today(desk)
         _put_back(desk, ("index",))
     step = 1
-    for cut_at in itertools.count(1, 5):
+    for cut_at in itertools.count(1, 7):
         folder = folders() / "archive"
         shutil.copytree(template, folder)
         with closing(Desk(folder)) as desk:

@@ -14,7 +14,7 @@ from handschlag.sealing.verify import HeldFiles, verify_recording
 from handschlag_archive.owner import Refused
 from handschlag_archive.rewraps import Rewraps
 from handschlag_archive.stores.port import Place
-from tests.archive.conftest import Folders
+from tests.archive.conftest import Folders, over_sqlite
 from tests.archive.desk import Desk, PowerCut, all_up, two_boxes
 from tests.archive.words import word
 from tests.sealing.builder import BOX, BOX_KEY, OTHER_RECORDING, OWNER, RECORDING, RECORDING_KEY, build
@@ -69,6 +69,7 @@ def test_the_same_again_changes_nothing(desk: Desk) -> None:
     assert desk.on_disk() == {*BUILT.files, "keys.2.jws"}
 
 
+@over_sqlite
 @pytest.mark.parametrize(
     ("token", "says"),
     [
@@ -93,6 +94,7 @@ def test_what_does_not_count_is_refused_and_changes_nothing(desk: Desk, token: b
     assert desk.on_disk() == before == {*BUILT.files, "keys.2.jws"}
 
 
+@over_sqlite
 @pytest.mark.parametrize("sent", [0, 3])
 def test_only_stored_recordings_are_rewrapped(desk: Desk, sent: int) -> None:
     """Before it is stored the manifest's own keys are not even checked."""
