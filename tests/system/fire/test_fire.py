@@ -16,6 +16,7 @@ import pytest
 
 from handschlag.sim.demo.place import archive_program, call
 from handschlag.sim.demo.processes import Child
+from tests.archive.postgres import PostgreSQL
 from tests.support.needs import need_mosquitto
 from tests.system.fire.judge import MANIFEST, uncovered
 from tests.system.fire.proxy import Wire
@@ -228,6 +229,28 @@ def test_the_archive_is_restored_from_yesterday_s_backup(trial: Fire) -> None:
     trial.until("every file again", lambda: trial.files_kept() >= whole, LONG_S if FULL else PATIENCE_S)
     trial.until("every receipt again", lambda: trial.stored() == len(trial.owed))
     _all_is_well(trial)
+
+
+@only_full
+def test_two_workers_on_postgresql_and_its_server_is_killed(trial: Fire) -> None:
+    """Two workers of one archive on a real PostgreSQL that is killed five times while two boxes drain."""
+    server = PostgreSQL()
+    with contextlib.closing(server.start()):
+        more = f'database = "{server.new_database()}"'
+        trial.plant.archive_settings.write_text(trial.plant.settings_of_archive(more=more, settle_s=1.0))
+        trial.fill(boxes=2, recordings=100)
+        trial.broker()
+        trial.burn(duplicated=0.05, reordered=0.05)
+        trial.worker()
+        trial.worker()
+        trial.start_boxes()
+        for _ in range(5):
+            trial.some_more(100)
+            server.kill()
+            server.start()
+        assert not trial.drained
+        trial.drain(LONG_S)
+        _all_is_well(trial)
 
 
 @only_full
