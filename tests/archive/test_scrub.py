@@ -265,6 +265,14 @@ def test_a_manifest_that_no_index_names_is_no_garbage(archive: Scrubbed) -> None
     assert not archive.alarms()
 
 
+def test_a_rewrap_that_no_index_names_is_no_garbage(archive: Scrubbed, which: Which) -> None:
+    """The owner gave somebody new a key, and the index is from before: whoever was given it would lose it."""
+    place = _garbage(archive.keys[0], which.recording, "keys.1.jws")
+    assert not archive.run().ok
+    assert _whats(archive) == [What.UNKNOWN]
+    assert place in archive.keys[0].kept
+
+
 def test_what_lies_of_a_destroyed_recording_goes_at_once(archive: Scrubbed, which: Which) -> None:
     """A put that came through late, a copy from a backup: keys of the dead go, however young, and clips with them."""
     kept = [dict(store.kept) for store in (*archive.clips, *archive.keys)]
