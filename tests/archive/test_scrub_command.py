@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from handschlag.sealing.trust import write_trust
+from handschlag_archive.age import Behind
 from handschlag_archive.cli import app
-from handschlag_archive.cli.parts import open_ingest
+from handschlag_archive.cli.parts import open_erasures, open_ingest
 from handschlag_archive.cli.scrubbing import Rate
 from handschlag_archive.settings import read_settings
 from tests.archive.desk import all_up
@@ -83,6 +84,16 @@ def test_what_it_cannot_repair_is_exit_code_1(tmp_path: Path) -> None:
     said = CliRunner().invoke(app, ["scrub", "--config", str(config)])
     assert said.exit_code == 1
     assert "ALARM; lost: 1" in said.stdout
+
+
+def test_an_index_from_a_backup_is_not_scrubbed(tmp_path: Path) -> None:
+    """It would take for garbage what it does not know yet: first it is brought up to date."""
+    config = _archive(tmp_path, FOLDERS)
+    _take(config)
+    settings = read_settings(config)
+    open_erasures(settings).add([], 7)  # a list that has counted further than the index
+    said = CliRunner().invoke(app, ["scrub", "--config", str(config), "--all"])
+    assert isinstance(said.exception, Behind)
 
 
 def test_a_grown_archive_is_compared_across_its_stores(

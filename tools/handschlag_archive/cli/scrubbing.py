@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from handschlag_archive.cli.options import Config, Json, say
-from handschlag_archive.cli.parts import open_index
+from handschlag_archive.cli.parts import check_index, open_index
 from handschlag_archive.judge import Judge
 from handschlag_archive.scrub import Finding, Scrub
 from handschlag_archive.settings import read_settings
@@ -37,6 +37,7 @@ def scrub(
             say(as_json, "", **dataclasses.asdict(finding))
 
     with closing(open_index(settings)) as index:
+        check_index(settings, index)  # an old index would take for garbage what it does not know yet
         report = Scrub(
             index=index,
             clips=stores.clips,
