@@ -112,16 +112,11 @@ class Files(Statements):
             query = query.where(sql.tuple_(recordings.c.box, recordings.c.recording) > (after.box, after.recording))
         return {Which(row.box, row.recording): row.files for row in self._connection.execute(query)}
 
-    def loose(self, box: str) -> tuple[int, int]:
-        """How many files, and how many bytes, lie in open recordings of a box."""
-        recordings = tables.recordings
-        same = sql.and_(_table.c.box == recordings.c.box, _table.c.recording == recordings.c.recording)
-        query = (
-            sql.select(sql.func.count(), sql.func.coalesce(sql.func.sum(_table.c.size), 0))
-            .select_from(recordings.join(_table, same))
-            .where(recordings.c.box == box, recordings.c.state == State.OPEN.value)
-        )
-        row = self._connection.execute(query).one()
+    def taken(self, recordings: Iterable[Which]) -> tuple[int, int]:
+        """How many files, and how many bytes, these recordings have."""
+        source, parameters = self._of(_table, recordings)
+        query = sql.select(sql.func.count(), sql.func.coalesce(sql.func.sum(_table.c.size), 0)).select_from(source)
+        row = self._connection.execute(query, parameters).one()
         return int(row[0]), int(row[1])
 
     def sizes(self, which: Which) -> dict[Place, int]:
