@@ -74,7 +74,6 @@ def test_a_wild_night(trial: Fire) -> None:
         trial.restart_boxes()  # what waits for its next attempt need not wait longer
         trial.drain()
         _all_is_well(trial)
-    assert trial.deaths >= 1
 
 
 @only_full
