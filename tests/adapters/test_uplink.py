@@ -19,8 +19,9 @@ import pytest
 from handschlag.adapters.uplink import BadUplink, MqttUplink, TlsFiles
 from handschlag.adapters.uplink import session as session_module
 from handschlag.core.effects import Rank
-from handschlag.core.events import Connected, Disconnected, FileSent, OwnerSaid, Progressed, SendFailed
-from handschlag.sealing.keys import OwnerSecret
+from handschlag.core.events import Connected, Disconnected, FileSent, OperatorSaid, OwnerSaid, Progressed, SendFailed
+from handschlag.sealing.command import Command, sign_command
+from handschlag.sealing.keys import OwnerSecret, SigningKey
 from handschlag.sealing.owner import OwnerMessage, message_id, sign_owner
 from handschlag.sealing.trust import TrustedKey
 from handschlag.sim.uplink import SimArchive
@@ -32,6 +33,7 @@ BOX = "box-7"
 RECORDING = "0190a5b0-7c1e-7abc-8def-0123456789ab"
 ARCHIVE = SimArchive(BOX)
 OWNER = OwnerSecret.from_bytes(bytes(range(32)))
+OPERATOR = SigningKey.from_seed(bytes(range(1, 33)))
 
 
 def jitter(_longest: float) -> float:
@@ -61,7 +63,11 @@ class Box:
             tls=tls,
             read=read or self._read,
             ledger_lines=self._ledger_lines,
-            trust=msgspec.structs.replace(ARCHIVE.trust(), owner=(TrustedKey.of(OWNER.signing().verify_key),)),
+            trust=msgspec.structs.replace(
+                ARCHIVE.trust(),
+                owner=(TrustedKey.of(OWNER.signing().verify_key),),
+                operator=(TrustedKey.of(OPERATOR.verify_key),),
+            ),
             in_flight=in_flight,
             jitter=jitter,
         )
@@ -263,6 +269,31 @@ def test_the_owners_word_to_this_box_becomes_an_event_and_is_answered(broker: Br
         ((topic, answer),) = archive.got
         assert topic == f"handschlag/1/{BOX}/up/reply/{said.id}"
         assert json.loads(answer)["outcome"] == "done"
+
+
+def test_an_operators_command_to_this_box_becomes_an_event_and_is_answered_before_the_goodbye(broker: Broker) -> None:
+    """Garbled, a stranger's, the owner's and another box's are dropped; what is to be answered goes out at the end."""
+    ordered = Command(
+        box=BOX, name="restart", id="ab" * 16, counter=7, at="2026-11-24T10:00:00Z", expires="2026-11-24T10:15:00Z"
+    )
+    good = sign_command(ordered, OPERATOR)
+    strangers, owners = sign_command(ordered, SigningKey.new()), sign_command(ordered, OWNER.signing())
+    for_another = sign_command(msgspec.structs.replace(ordered, box="box-8"), OPERATOR)
+    ours = f"handschlag/1/{BOX}/down/command"
+    with Peer(broker.port, f"handschlag/1/{BOX}/up/reply/#") as operator:
+        with boxed(Box(broker.port)) as box:
+            box.inbox.until(lambda: bool(box.inbox.of(Connected)))
+            for payload in (b"", b"restart", strangers, owners, good[:-4] + b"AAAA", for_another, good):
+                operator.publish(ours, payload)
+            box.inbox.until(lambda: bool(box.inbox.of(OperatorSaid)))
+            (said,) = box.inbox.of(OperatorSaid)
+            assert (said.name, said.id, said.counter, said.expires) == ("restart", "ab" * 16, 7, 1_795_515_300.0)
+            assert (box.uplink.counts.forged, box.uplink.counts.foreign) == (5, 1)
+            box.uplink.reply(said.id, "done", {"phase": "idle"})
+        operator.until(lambda: bool(operator.got))
+        ((topic, answer),) = operator.got
+        assert topic == f"handschlag/1/{BOX}/up/reply/{said.id}"
+        assert json.loads(answer) == {"outcome": "done", "status": {"phase": "idle"}}
 
 
 def test_state_is_ready_then_disconnected(broker: Broker) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.archive.desk import Desk
 from tests.archive.postgres import PostgreSQL
+from tests.support.s3_servers import S3Server, moto, rclone
 
 Folders = Callable[[], Path]
 """Each call gives a fresh folder."""
@@ -52,6 +53,22 @@ def postgres() -> Iterator[PostgreSQL]:
         server.close()
 
 
+@pytest.fixture(scope="session")
+def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 service that knows neither versions nor locks, started once."""
+    folder = tmp_path_factory.mktemp("rclone") / "buckets"
+    folder.mkdir()
+    with rclone(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 service with versions and object lock, started once."""
+    with moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, of each kind."""
@@ -59,6 +76,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'index.sqlite'}"
     server: PostgreSQL = request.getfixturevalue("postgres")
     return server.new_database()
+
+
+over_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+"""For tests with many cases that are not about the database: `desk` over one kind is enough."""
 
 
 @pytest.fixture

@@ -109,10 +109,13 @@ class Broker:
 class ArchiveProcess:
     """`handschlag-archive ingest` as a process."""
 
-    def __init__(self, config: Path, log: Path) -> None:
+    def __init__(self, config: Path, log: Path, *, workers: int = 1) -> None:
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "handschlag_archive", "ingest", "--config", str(config), "--json"],
+                [
+                    *(sys.executable, "-m", "handschlag_archive", "ingest", "--config", str(config), "--json"),
+                    *(("--workers", str(workers)) if workers > 1 else ()),
+                ],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -123,6 +126,13 @@ class ArchiveProcess:
         """Wait for the line that says it is subscribed."""
         line = self._line()
         assert json.loads(line or "{}").get("ready") is True, f"{line!r}: {self.log.read_text()}"
+
+    def wait_for_log(self, *any_of: str) -> None:
+        """Wait until one of these stands in the log."""
+        end = time.monotonic() + PATIENCE_S
+        while not any(words in self.log.read_text() for words in any_of):
+            assert time.monotonic() < end, self.log.read_text()
+            threading.Event().wait(0.02)
 
     def stop(self) -> dict[str, Any]:
         """Stop it kindly; what it says at the end."""

@@ -10,7 +10,7 @@ from handschlag.sealing.keys import SigningKey
 from handschlag.sealing.trust import write_trust
 from handschlag_archive import cli
 from tests.archive.desk import OTHER_BOX, OTHER_BOX_KEY, Desk, all_up, two_boxes, up
-from tests.sealing.builder import BOX, OTHER_RECORDING, RECORDING, build
+from tests.sealing.builder import ARCHIVE_KEY, BOX, OTHER_RECORDING, RECORDING, build
 
 
 def _call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
@@ -107,6 +107,21 @@ def test_what_cannot_be_exported_is_said_and_leaves_nothing(
     assert said.count("\n") == 1
     assert says in said
     assert not out.exists()
+
+
+@pytest.mark.parametrize("how", [(), ("--json",)], ids=["in words", "as JSON"])
+def test_what_a_restore_did_is_said(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], how: tuple[str, ...]
+) -> None:
+    """`restored` says the new epoch and its counts, one of which is called `words`, in words and as JSON."""
+    (config.parent / "archive-signing.key").write_bytes(ARCHIVE_KEY.to_file())
+    code, said = _call(monkeypatch, capsys, "restored", "--config", config, *how)
+    assert code == 0, said
+    if how:
+        assert json.loads(said)["words"] == 0
+    else:
+        assert said.startswith("Epoche / epoch ")
+        assert len(said.splitlines()) == 5
 
 
 def test_an_export_never_mixes_with_what_is_there(

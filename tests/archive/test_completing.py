@@ -253,6 +253,14 @@ def test_a_burst_is_one_progress_for_each_recording(desk: Desk) -> None:
     assert {one.clips for one in receipts if isinstance(one, Progress)} == {"0-39"}
 
 
+def test_more_names_than_a_receipt_holds_are_answered_all_the_same(desk: Desk) -> None:
+    """A box that sends clip lists without end gets as many named as fit, and holds nobody's group up."""
+    receipts = desk.take(*[up(f"clips.{number}.json", b"x") for number in range(1100)], SENT[0])
+    assert _kinds(receipts) == ["Progress"]
+    assert isinstance(receipts[0], Progress)
+    assert len(receipts[0].names) == 1024
+
+
 @pytest.mark.parametrize("restart", [False, True], ids=["going-on", "restarted"])
 def test_progress_is_cumulative(desk: Desk, *, restart: bool) -> None:
     """Each says all that is here, also what came before a restart or by another worker before it."""
@@ -296,3 +304,19 @@ def test_what_is_asked_of_the_index_does_not_grow_with_the_group(desk: Desk, mon
         return number[0]
 
     assert statements(60, first=0) == statements(6, first=100)
+
+
+def test_more_waiting_manifests_than_are_remembered_are_all_asked_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory for those that wait is bounded; what falls out of it is found again in the index."""
+    monkeypatch.setattr("handschlag_archive.ingest.completing._MOST_WAITING", 3)
+    recordings = [f"01890a5d-ac96-774b-bcce-e302099a{number:04x}" for number in range(8)]
+    for recording in recordings:
+        built = build(recording=recording, receipt=False)
+        desk.take(up("manifest.jws", built.files["manifest.jws"], recording=recording))
+        assert len(desk.ingest._completing._waiting) <= 3
+    with desk.index.transaction() as transaction:
+        assert len(transaction.waiting_manifests(None, 100)) == 8
+    said = {one.recording for one in _wait_often(desk, 4 * TAKEN_OVER_S) if isinstance(one, Incomplete)}
+    assert said == set(recordings)

@@ -7,7 +7,8 @@ import pytest
 from handschlag.sealing.keys import SigningKey
 from handschlag.sealing.ledger import DOUBTED, GENESIS, LedgerPosition, Value, line_hash, next_line
 from handschlag.sealing.receipt import LedgerSynced, Receipt
-from handschlag_archive.ingest import Message
+from handschlag_archive.ingest import Message, epochs
+from tests.archive.conftest import over_sqlite
 from tests.archive.desk import OTHER_BOX, Desk
 from tests.archive.words import word
 from tests.sealing.builder import AT, BOOT, BOX
@@ -163,6 +164,7 @@ def test_a_new_fork_is_alarmed_anew(desk: Desk) -> None:
 STRANGER = SigningKey.from_seed(b"stranger" + bytes(24))
 
 
+@over_sqlite
 @pytest.mark.parametrize(
     "token",
     [
@@ -195,13 +197,23 @@ def test_an_old_epoch_settles_nothing_again(desk: Desk) -> None:
     assert ("ledger-fork", "16") in _alarms(desk)
 
 
+@over_sqlite
 def test_a_way_back_of_many_pages_is_followed(desk: Desk) -> None:
     """More lines than one page holds, with a fork right at the page's end."""
     old = Ledger().grow(4)
     desk.take(_up(old.lines, 1))
     box = old.set_back(2)
-    box.grow(2400).epoch(1)
+    box.grow(1500).epoch(1)
     for start in range(len(box.lines) - 300, 1, -300):
         assert _heads(desk.take(_up(box.lines[start : start + 300], start + 1))) == []
     rest = box.lines[2 : (len(box.lines) - 300) % 300 + 300]
     assert _heads(desk.take(_up(rest, 3))) == [len(box.lines)]
+
+
+def test_a_fork_at_the_end_of_a_page_is_passed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two lines of one number, the one on a page and the other on the next: the right one is found."""
+    monkeypatch.setattr(epochs, "_STEP", 9)
+    old, box = _set_back(desk, known=60, back_to=2)
+    box.grow(40).epoch(1)
+    assert len(old.lines) > len(box.lines)
+    assert _heads(desk.take(_up(box.lines[2:], 3))) == [len(box.lines)]

@@ -19,7 +19,7 @@ from handschlag_archive.index import State, Which, Why
 from handschlag_archive.periods import keep_until, moment, written
 from handschlag_archive.retention import Retention
 from handschlag_archive.stores.port import Place
-from tests.archive.conftest import Folders
+from tests.archive.conftest import Folders, over_sqlite
 from tests.archive.desk import Desk, PowerCut, all_up, two_boxes, up
 from tests.archive.words import word
 from tests.sealing.builder import ARCHIVE_KEY, AT, BOX, BOX_KEY, OPERATOR_KEY, OTHER_RECORDING, OWNER, RECORDING, build
@@ -56,6 +56,7 @@ def _assert_erased(desk: Desk, why: Why = Why.ERASED) -> None:
     assert desk.on_disk() == set()
 
 
+@over_sqlite
 @pytest.mark.parametrize("before", [0, 3, len(SENT) - 1, len(SENT)])
 def test_an_erasure_destroys_whatever_has_come_so_far(desk: Desk, before: int) -> None:
     """Never seen, coming in, or stored: keys and clips go, the tombstone stands, what comes later stays out."""
@@ -120,6 +121,7 @@ def test_the_last_word_on_holding_counts(desk: Desk) -> None:
     assert not row.held
 
 
+@over_sqlite
 @pytest.mark.parametrize("kept_for", ["inquiry", "order", "repair", "building"])
 def test_a_class_counts_from_the_recordings_own_date(desk: Desk, kept_for: str) -> None:
     """Whatever it was kept for before: the end is that of the class from the day it was closed."""
@@ -163,6 +165,7 @@ def _expired_owner() -> Trust:
     return msgspec.structs.replace(known, owner=(old,))
 
 
+@over_sqlite
 @pytest.mark.parametrize(
     ("token", "says"),
     [

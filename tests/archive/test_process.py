@@ -1,6 +1,8 @@
 """The real thing: Mosquitto as shipped, `handschlag-archive ingest` as a process, boxes with certificates."""
 
 import json
+import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -16,7 +18,9 @@ from handschlag.sealing.revoke import sign_revoke
 from handschlag.sealing.trust import write_trust
 from handschlag_archive.ca import Authority
 from tests.archive.desk import OTHER_BOX, OTHER_BOX_KEY, two_boxes
+from tests.archive.postgres import PostgreSQL
 from tests.archive.stand import PATIENCE_S, ArchiveProcess, BoxClient, Broker
+from tests.archive.words import word
 from tests.sealing.builder import ARCHIVE_KEY, AT, BOX, BOX_KEY, LedgerBuilder, build
 
 
@@ -172,6 +176,37 @@ def test_two_workers_take_turns_and_still_complete_every_recording(
         second.close()
 
 
+def test_several_workers_of_one_command_go_on_when_one_is_killed(
+    box: BoxClient, config: Path, tmp_path: Path, postgres: PostgreSQL
+) -> None:
+    """`--workers 2` on PostgreSQL: one is killed, another takes its place; all is stored, and both leave cleanly."""
+    config.write_text(f'database = "{postgres.new_database()}"\n{config.read_text()}')
+    archive = ArchiveProcess(config, tmp_path / "archive.log", workers=2)
+    try:
+        archive.wait_ready()
+        first, *others = _children(archive.process.pid)
+        assert len(others) == 1
+        for number in range(20, 23):
+            box.publish_all(_recording(number), _in_order(_files(number))[:-1])
+        os.kill(first, signal.SIGKILL)
+        archive.wait_for_log("worker 0 ended with -9", "worker 1 ended with -9")
+        for number in range(20, 23):
+            box.publish_all(_recording(number), _in_order(_files(number)))
+        box.until(partial(_all_stored, box, range(20, 23)))
+        said = archive.stop()
+        assert said["uplink"]["messages"] >= 1
+    finally:
+        archive.close()
+    assert not [child for child in (first, *others) if Path(f"/proc/{child}").exists()]
+    listed = _run("list", "--config", str(config), "--json").stdout.splitlines()
+    assert [json.loads(line)["state"] for line in listed] == ["stored"] * 3
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+
+
 @pytest.mark.parametrize(
     "topic",
     [
@@ -249,3 +284,18 @@ def test_a_stop_comes_through_while_there_is_no_broker(config: Path) -> None:
             assert process.stop()["stopped"] is True
         finally:
             process.close()
+
+
+def test_the_owners_word_reaches_a_box_until_it_answers(archive: ArchiveProcess, box: BoxClient, config: Path) -> None:
+    """Given to the command line while a worker runs, it goes over the broker as shipped; the answer is noted."""
+    token = word("hold")
+    message = config.with_name("hold.jws")
+    message.write_bytes(token)
+    command = (sys.executable, "-m", "handschlag_archive", "owner", "--config", str(config), "--json")
+    taken = json.loads(subprocess.run([*command, str(message)], check=True, capture_output=True).stdout)
+    assert taken["outcome"] == "not-yet"
+    box.until(lambda: token in box.receipts)
+    box.publish("reply", taken["id"], b'{"outcome":"not-here"}')
+    archive.wait_for_log("says not-here")
+    (listed,) = subprocess.run(command, check=True, capture_output=True).stdout.splitlines()
+    assert json.loads(listed)["reply"] == "not-here"

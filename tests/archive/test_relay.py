@@ -6,6 +6,7 @@ import pytest
 
 from handschlag.sealing.owner import message_id
 from handschlag_archive.ingest import Message
+from tests.archive.conftest import over_sqlite
 from tests.archive.desk import OTHER_BOX, Desk, up
 from tests.archive.words import word
 from tests.sealing.builder import BOX
@@ -93,6 +94,7 @@ def test_an_answer_ends_it(desk: Desk) -> None:
         assert [each.reply for each in transaction.words(BOX)] == ["done", None]
 
 
+@over_sqlite
 @pytest.mark.parametrize(
     ("message", "why"),
     [

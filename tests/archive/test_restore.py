@@ -11,11 +11,12 @@ import pytest
 
 from handschlag.sealing.receipt import Destroyed, Stored
 from handschlag.sealing.revoke import sign_revoke
+from handschlag_archive.age import Behind, check_age, mark
 from handschlag_archive.erasures import Entry
 from handschlag_archive.index import State, Which, Why
 from handschlag_archive.ingest import Message
 from handschlag_archive.owner import Refused
-from handschlag_archive.restore import Behind, Restore, Restored, check_age, mark
+from handschlag_archive.restore import Restore, Restored
 from handschlag_archive.retention import Retention
 from tests.archive.conftest import Folders
 from tests.archive.desk import Desk, PowerCut, all_up, two_boxes, up
@@ -188,6 +189,22 @@ def test_counters_are_not_set_back(story: Desk) -> None:
     assert story.owner.take(WORDS[0]).again
 
 
+def test_a_word_that_did_nothing_is_remembered_too(story: Desk) -> None:
+    """An erasure of what was held came to nothing; after the restore it must not erase what is released by then."""
+    _yesterday(story)
+    _back_up(story, ("index",))
+    erase = word("erase", counter=2, recording=HELD)
+    story.owner.take(word("hold", counter=1, recording=HELD))
+    assert story.owner.take(erase).outcome == "held"
+    story.owner.take(word("release", counter=3, recording=HELD))
+    mark(story.index, story.erasures)
+    _put_back(story, ("index",))
+    story.start()
+    assert _restore(story).words == 3
+    assert story.owner.take(erase).again
+    assert story.state(recording=HELD) is State.STORED
+
+
 def test_the_boxes_are_told_again_what_the_database_forgot(story: Desk) -> None:
     """Whether they had answered is not known any more; a box answers the same message as before."""
     _yesterday(story)
@@ -210,7 +227,7 @@ def test_after_a_cut_at_any_step_it_is_refused_until_it_was_finished(folders: Fo
         _today(desk)
         _put_back(desk, ("index",))
     step = 1
-    for cut_at in itertools.count(1, 5):
+    for cut_at in itertools.count(1, 7):
         folder = folders() / "archive"
         shutil.copytree(template, folder)
         with closing(Desk(folder)) as desk:

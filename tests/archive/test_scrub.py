@@ -24,6 +24,9 @@ from tests.sealing.builder import BOX, RECORDING, build
 NAMES = sorted(BUILT.files)
 
 
+OTHER = "01890a5d-ac96-774b-bcce-b302099a8059"
+
+
 @pytest.fixture
 def archive(tmp_path: Path, database: str) -> Iterator[Scrubbed]:
     """An archive with two copies, over each kind of database."""
@@ -36,6 +39,14 @@ def archive(tmp_path: Path, database: str) -> Iterator[Scrubbed]:
 def which(archive: Scrubbed) -> Which:
     """A recording in it."""
     return archive.store()
+
+
+def _somebody_elses_turn(archive: Scrubbed) -> None:
+    """Another recording has gone unread for longer: a daily run reads that one, unless there is a reason for more."""
+    elder = archive.store(build(clips=1, recording=OTHER, receipt=False), recording=OTHER)
+    archive.run()
+    with archive.index.transaction() as transaction:
+        transaction.checked(elder, written(datetime.now(UTC) - timedelta(days=30)))
 
 
 def _whats(archive: Scrubbed) -> list[What]:
@@ -91,8 +102,12 @@ def test_what_no_copy_has_right_is_an_alarm_until_it_is_right(archive: Scrubbed,
     assert place not in archive.clips[1].kept
     assert archive.checked_at(which) is None
     assert archive.copies(which) == {0, 2}
+    _somebody_elses_turn(archive)
+    with archive.index.transaction() as transaction:
+        transaction.set_copies([place], 2)
     archive.clips[1].kept[place] = BUILT.files["000001.clip"]
-    assert archive.run(everything=False).ok  # its turn has come without being asked for: an alarm stands
+    archive.clips[0].kept[place] = BUILT.files["000001.clip"]
+    assert archive.run(everything=False).ok  # read out of turn: an alarm stands
     assert not archive.alarms()
     assert archive.all_copies_are_good()
     assert archive.copies(which) == {2}
@@ -101,16 +116,17 @@ def test_what_no_copy_has_right_is_an_alarm_until_it_is_right(archive: Scrubbed,
 def test_a_file_that_only_the_index_has_is_lost(archive: Scrubbed, which: Which) -> None:
     """No store has it at all, and no one told: seen by listing alone, in the daily run."""
     place = archive.place(which, "keys.json")
+    _somebody_elses_turn(archive)
     for store in archive.keys:
-        store.kept.clear()
+        del store.kept[place]
     report = archive.run(everything=False)
-    assert not report.ok
+    assert (report.ok, report.read) == (False, 2)
     assert [(finding.what, finding.name) for finding in archive.found] == [(What.LOST, place.name)]
 
 
 def test_what_a_store_lacks_is_seen_by_listing(archive: Scrubbed, which: Which) -> None:
     """A whole store was lost and is empty: the daily run fills it again, whosever turn it is."""
-    archive.run()
+    _somebody_elses_turn(archive)
     archive.clips[1].kept.clear()
     archive.keys[0].kept.clear()
     assert archive.run(everything=False).ok
@@ -119,9 +135,19 @@ def test_what_a_store_lacks_is_seen_by_listing(archive: Scrubbed, which: Which) 
     assert which == Which(BOX, RECORDING)
 
 
+def test_one_file_that_a_store_lacks_is_seen_by_listing(archive: Scrubbed, which: Which) -> None:
+    """A single file is gone from one store: the daily run puts it back, whosever turn it is."""
+    _somebody_elses_turn(archive)
+    missing(archive.clips[0], archive.place(which, "000002.clip"))
+    assert archive.run(everything=False).read == 2
+    assert archive.all_copies_are_good()
+
+
 def test_a_recording_that_does_not_verify_is_doubtful(archive: Scrubbed, which: Which) -> None:
     """Bytes as the index names them are not enough: a file that the index has forgotten is missed by the judge."""
     place = archive.place(which, "000001.clip")
+    for store in archive.clips:
+        store.locked.clear()
     with archive.index.transaction() as transaction:
         transaction.remove_files([place])
     report = archive.run()
@@ -142,7 +168,7 @@ def test_a_store_that_does_not_answer_proves_nothing(archive: Scrubbed, which: W
     archive.clips[1].down = True
     report = archive.run()
     assert not report.ok
-    assert _whats(archive) == [What.UNREACHED]
+    assert report.counts == {What.UNREACHED: 1}
     assert [(alarm.kind, alarm.subject) for alarm in archive.alarms()] == [(STORE, "clips-b")]
     assert archive.checked_at(which) is None
     assert archive.copies(which) == {2}
@@ -150,6 +176,14 @@ def test_a_store_that_does_not_answer_proves_nothing(archive: Scrubbed, which: W
     assert archive.run().ok
     assert not archive.alarms()
     assert archive.all_copies_are_good()
+
+
+def test_a_store_that_cannot_be_listed_makes_nothing_due(archive: Scrubbed, which: Which) -> None:
+    """What was not listed is not therefore lacking: a day without the second store is a day like any other."""
+    _somebody_elses_turn(archive)
+    archive.clips[1].down = True
+    assert archive.run(everything=False).read == 1
+    assert which == Which(BOX, RECORDING)
 
 
 def test_a_copy_that_its_store_does_not_take_is_an_alarm_of_the_run(archive: Scrubbed, which: Which) -> None:
@@ -171,9 +205,20 @@ def test_copies_that_were_missing_at_the_start_are_made_good(archive: Scrubbed) 
     """A store was away while a recording came: the next run brings it up to date, and the index says so."""
     archive.clips[1].down = archive.keys[1].down = True
     which = archive.store()
+    assert archive.copies(which) == {1}
     archive.clips[1].down = archive.keys[1].down = False
     assert archive.run(everything=False).ok
     assert archive.all_copies_are_good()
+    assert archive.copies(which) == {2}
+    assert archive.clips[1].locked == {place for place in archive.places(which) if place.name != "keys.json"}
+
+
+def test_a_file_that_the_index_counts_too_few_of_is_read(archive: Scrubbed, which: Which) -> None:
+    """What the ingest could keep in one store only is a reason, whosever turn it is and whatever the lists say."""
+    _somebody_elses_turn(archive)
+    with archive.index.transaction() as transaction:
+        transaction.set_copies([archive.place(which, "head.json")], 1)
+    assert archive.run(everything=False).read == 2
     assert archive.copies(which) == {2}
 
 
@@ -182,9 +227,6 @@ def _garbage(store: FaultyStore, recording: str = RECORDING, name: str = "000007
     place = Place(BOX, recording, name, sha256(content).hexdigest())
     store.kept[place] = content
     return place
-
-
-OTHER = "01890a5d-ac96-774b-bcce-b302099a8059"
 
 
 @pytest.mark.parametrize("recording", [RECORDING, OTHER], ids=["of a stored recording", "of none"])
@@ -221,6 +263,14 @@ def test_a_manifest_that_no_index_names_is_no_garbage(archive: Scrubbed) -> None
     archive.store(built, recording=OTHER)
     assert archive.run().ok
     assert not archive.alarms()
+
+
+def test_a_rewrap_that_no_index_names_is_no_garbage(archive: Scrubbed, which: Which) -> None:
+    """The owner gave somebody new a key, and the index is from before: whoever was given it would lose it."""
+    place = _garbage(archive.keys[0], which.recording, "keys.1.jws")
+    assert not archive.run().ok
+    assert _whats(archive) == [What.UNKNOWN]
+    assert place in archive.keys[0].kept
 
 
 def test_what_lies_of_a_destroyed_recording_goes_at_once(archive: Scrubbed, which: Which) -> None:
@@ -348,12 +398,12 @@ def test_what_is_overdue_is_read_at_once_and_a_sample_beside(tmp_path: Path) -> 
 
 def test_a_clock_that_was_ahead_has_read_nothing(archive: Scrubbed, which: Which) -> None:
     """A check that is noted for the future does not spare a recording until then (P11)."""
-    archive.later = timedelta(days=3650)
-    archive.run()
-    archive.later = timedelta(0)
-    before = archive.checked_at(which)
+    _somebody_elses_turn(archive)
+    ahead = written(datetime.now(UTC) + timedelta(days=3650))
+    with archive.index.transaction() as transaction:
+        transaction.checked(which, ahead)
     archive.run(everything=False)
-    assert archive.checked_at(which) != before
+    assert archive.checked_at(which) != ahead
 
 
 def test_reading_can_be_slowed_down(archive: Scrubbed, which: Which) -> None:

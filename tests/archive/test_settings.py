@@ -50,6 +50,9 @@ def test_paths_are_relative_to_the_file(path: Path) -> None:
         ('ca = "file"', "", r"broker\.ca is missing"),
         ('ca = "file"', 'ca = "none"', r"broker\.ca = 'none': no such file \(.*none\); allowed is a file"),
         ('data = "kept"', "broker = 3", r"no TOML"),
+        ('data = "kept"', 'data = "kept"\nerasures = "kept/erased"', r"erasures = '.*': lies in the folder data"),
+        ('data = "kept"', 'data = "kept"\nerasures = "x/../kept"', r"erasures = '.*': lies in the folder data"),
+        ("[ingest]\nsettle_s = 1", "[retention]\nclock_jump_days = 0", r"retention\.clock_jump_days = 0: expected"),
         ("[ingest]\nsettle_s = 1", "[[ingest]]", r"ingest = \[\{\}\]: expected `object`, got `array`"),
     ],
 )

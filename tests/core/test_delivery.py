@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +22,7 @@ from handschlag.core.delivery import (
     SENDING_AT_MOST,
     WITHOUT_PROGRESS,
     DeliveryState,
+    release,
     step_delivery,
 )
 from handschlag.core.effects import StatusLamp
@@ -67,21 +70,7 @@ class Bench:
     def queue(self, recording: str = R, *, clips: int = 3) -> list[str]:
         """A closed recording found at start, listed; gives the names sent at once."""
         names = ("head.json", *(f"{n:06}.clip" for n in range(clips)), "keys.json", MANIFEST)
-        found = ev.FolderFound(
-            self.now,
-            recording,
-            boot="t1",
-            seizure=1,
-            gone=False,
-            has_keys=True,
-            has_manifest=True,
-            manifest_hash="m",
-            consented=True,
-            ended_by_ledger="",
-            ended_seq=0,
-            closed_in_ledger=True,
-            receipted=False,
-        )
+        found = ev.FolderFound(self.now, recording, **CLOSED)
         return sends(self.feed(found, ev.FilesListed(self.now, recording, names)), recording)
 
     def take(self, names: Iterable[str], recording: str = R) -> list[str]:
@@ -97,6 +86,22 @@ class Bench:
     def timers(self) -> dict[str, float | None]:
         """The last wish for each deadline."""
         return {effect.tag: effect.at for effect in self.out if isinstance(effect, do.WakeAt)}
+
+
+CLOSED: dict[str, Any] = {
+    "boot": "t1",
+    "seizure": 1,
+    "gone": False,
+    "has_keys": True,
+    "has_manifest": True,
+    "manifest_hash": "m",
+    "consented": True,
+    "ended_by_ledger": "",
+    "ended_seq": 0,
+    "closed_in_ledger": True,
+    "receipted": False,
+}
+"""What is found of a closed recording."""
 
 
 def sends(effects: Iterable[do.Effect], recording: str = R) -> list[str]:
@@ -208,6 +213,50 @@ def test_the_manifest_is_last_however_the_disk_lists() -> None:
     fresh.queue("other", clips=0)
     listed = sends(fresh.feed(ev.FilesListed(0.0, "other", (MANIFEST, "head.json"))), "other")
     assert MANIFEST not in listed
+
+
+def test_a_running_call_goes_before_the_backlog() -> None:
+    """The next free place is for the clip of just now, whatever waits since yesterday."""
+    bench = Bench()
+    bench.queue("a", clips=200)
+    bench.state, _ = release(bench.state, do.WriteKeys("z"), 0.0)
+    bench.feed(ev.FileDurable(0.0, "z", "000000.clip", 1000))
+    out = bench.feed(*(ev.FileSent(0.0, "a", name) for name in ("head.json", "000000.clip", "000001.clip")))
+    assert [(x.recording, x.rank) for x in out if isinstance(x, do.Send)] == [
+        ("z", do.Rank.LIVE),
+        ("a", do.Rank.BACKLOG),
+        ("a", do.Rank.BACKLOG),
+    ]
+
+
+def test_a_manifest_goes_before_both() -> None:
+    """So the archive can judge what is there, and its receipt gives the next recording its place."""
+    bench = Bench()
+    going = bench.queue("b", clips=2)
+    bench.queue("a", clips=200)
+    bench.state, _ = release(bench.state, do.WriteKeys("z"), 0.0)
+    bench.feed(ev.FileDurable(0.0, "z", "000000.clip", 1000))
+    out = bench.feed(*(ev.FileSent(0.0, "b", name) for name in going))
+    assert [x.rank for x in out if isinstance(x, do.Send)][len(going) - 1] is do.Rank.MANIFEST
+
+
+def test_fourteen_days_offline_grow_nothing() -> None:
+    """1,500 recordings wait, clock and disk talk on: no effect, no row, no entry, and not one thing more remembered."""
+    bench = Bench()
+    bench.feed(ev.Disconnected(0.0, ""))
+    for number in range(1500):
+        bench.queue(f"{number:04}")
+    before = bench.state
+    for hour in range(14 * 24):
+        at = hour * 3600.0
+        events = (
+            ev.ClockTold(at, 1.7e9 + at, synced=True),
+            ev.Woke(at, "delivery"),
+            ev.SpaceTold(at, 1 << 40),
+            ev.SendFailed(at, "0001", "000000.clip", "not connected", permanent=False),
+        )
+        assert bench.feed(*events) == []
+    assert replace(bench.state, clock=before.clock) == before
 
 
 # --- answers

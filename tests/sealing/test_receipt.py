@@ -60,7 +60,7 @@ def test_a_box_cannot_receipt_itself() -> None:
         (Stored(**ABOUT, manifest_hash="x", copies=1), "manifest_hash"),
         (Stored(**ABOUT, manifest_hash=HASH, copies=0), "copies"),
         (Refused(**ABOUT, why="x" * 501), "why"),
-        (LedgerSynced(box=BOX, at=AT, epoch="e1", seq=0, hash=HASH), "seq"),
+        (LedgerSynced(box=BOX, at=AT, epoch="e1", seq=-1, hash=HASH), "seq"),
         (Destroyed(**{**ABOUT, "recording": "x"}), "recording"),
         (Destroyed(**{**ABOUT, "epoch": ""}), "epoch"),
     ],

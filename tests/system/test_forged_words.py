@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from handschlag.sealing import receipt as receipts
+from handschlag.sealing.command import Command, sign_command
 from handschlag.sealing.jws import sign
 from handschlag.sealing.keys import OwnerSecret, SigningKey
 from handschlag.sealing.owner import Name, OwnerMessage, message_id, sign_owner
@@ -25,9 +26,10 @@ from handschlag.sealing.trust import Trust, TrustedKey, write_trust
 from tests.support.guest import Guest
 from tests.support.needs import need_mosquitto
 from tests.system.fire.judge import sha256
-from tests.system.fire.rig import Fire, fire
+from tests.system.fire.rig import Fire, fire, gone
 
-NOW, OLD = "2026-11-24T10:00:00.000Z", "2026-01-05T10:00:00.000Z"
+NOW, LATER, OLD = "2026-11-24T10:00:00.000Z", "2026-11-30T10:00:00.000Z", "2026-01-30T00:00:00.000Z"
+LAST = "2026-02-03T00:00:00.000Z"
 BOX, OTHER = "box-1", "box-2"
 
 
@@ -38,7 +40,8 @@ class Stolen:
     trial: Fire
     thief: Guest
     expired: SigningKey
-    """The archive's key until last year; the box knows it as such."""
+    """A key of archive and operator until last year; the box knows it as such."""
+    operator: SigningKey
     true_epoch: str = "0123456789abcdef"
 
     @property
@@ -58,9 +61,19 @@ class Stolen:
 
     def answer(self, token: bytes) -> str:
         """Say something of the owner's, and wait for the box's answer to it: all that was said before is dealt with."""
-        topic = f"handschlag/1/{BOX}/up/reply/{message_id(token)}"
+        return self._answer(message_id(token), lambda: self.say("owner", token))
+
+    def command(self, token: bytes, answered_as: str) -> str:
+        """Say something of the operator's, as whoever has his certificate; the box's answer."""
+        authority = self.trial.plant.authority
+        issued = authority.issue_service("operator")
+        with Guest(self.trial.plant.port, authority.certificate, issued.certificate, issued.key, "operator") as guest:
+            return self._answer(answered_as, lambda: guest.publish(f"handschlag/1/{BOX}/down/command", token))
+
+    def _answer(self, name: str, say: Callable[[], object]) -> str:
+        topic = f"handschlag/1/{BOX}/up/reply/{name}"
         before = self._answers(topic)
-        self.say("owner", token)
+        say()
         self.thief.wait(lambda: len(self._answers(topic)) > len(before))
         return str(json.loads(self._answers(topic)[-1])["outcome"])
 
@@ -87,8 +100,8 @@ def stolen(tmp_path: Path) -> Iterator[Stolen]:
     need_mosquitto()
     with fire(tmp_path) as trial:
         trial.fill(recordings=2)
-        expired = SigningKey.new()
-        _know_expired(trial, expired)
+        expired, operator = SigningKey.new(), SigningKey.new()
+        _know(trial, expired, operator)
         trial.broker()
         issued = trial.plant.authority.folder
         thief = Guest(trial.plant.port, issued / "ca.pem", issued / "archive.pem", issued / "archive.key", "thief")
@@ -97,14 +110,20 @@ def stolen(tmp_path: Path) -> Iterator[Stolen]:
             trial.start_boxes()
             sent = {f"handschlag/1/{BOX}/up/{one.recording}/manifest.jws" for one in trial.owed}
             thief.wait(lambda: sent <= {got.topic for got in thief.got})
-            yield Stolen(trial, thief, expired)
+            yield Stolen(trial, thief, expired, operator)
 
 
-def _know_expired(trial: Fire, expired: SigningKey) -> None:
+def _know(trial: Fire, expired: SigningKey, operator: SigningKey) -> None:
     box = trial.plant.boxes[BOX]
     trust = trial.plant.trust_of_box(box)
     past = TrustedKey.of(expired.verify_key, valid_until="2026-02-01T00:00:00.000Z")
-    told = Trust(boxes=trust.boxes, archive=(*trust.archive, past), owner=trust.owner, workshop=trust.workshop)
+    told = Trust(
+        boxes=trust.boxes,
+        archive=(*trust.archive, past),
+        owner=trust.owner,
+        operator=(TrustedKey.of(operator.verify_key), past),
+        workshop=trust.workshop,
+    )
     (box.folder / "trust.json").write_bytes(write_trust(told))
 
 
@@ -219,6 +238,45 @@ def test_nothing_that_a_thief_of_the_archive_s_certificate_says_changes_a_box(st
     stolen.trial.worker()
     stolen.trial.drain()
     assert stolen.trial.verdict() == []
+
+
+def _command(number: int, *, box: str = BOX, name: str = "report", at: str = NOW, until: str = LATER) -> Command:
+    return Command(box=box, name=name, id=f"{number:032x}", counter=number, at=at, expires=until)
+
+
+def _false_commands(stolen: Stolen, replayed: bytes) -> Iterator[tuple[str, bytes]]:
+    false, true = SigningKey.new(), stolen.operator
+    restart = _command(99, name="restart")
+    yield "his own key", sign_command(restart, false)
+    yield "the archive's key", sign_command(restart, stolen.trial.plant.archive_key)
+    yield "the owner's key", sign_command(restart, stolen.trial.plant.owner.signing())
+    yield "under the operator's kid", _under_kid(sign_command(restart, false), true.kid)
+    yield "the expired key", sign_command(restart, stolen.expired)
+    yield "the expired key to its end", sign_command(_command(99, at=OLD, until=LAST), stolen.expired)
+    yield "of another box", sign_command(_command(99, box=OTHER, name="restart"), true)
+    yield "altered", _altered(sign_command(_command(99), true), b'"report"', b'"restart"')
+    yield "another type", sign(msgspec.json.encode(restart), "handschlag-owner", true)
+    yield "an older counter", sign_command(_command(4, name="restart"), true)
+    yield "the same again", replayed
+    yield "noise", b"{}"
+
+
+def test_nothing_that_a_thief_of_the_operator_s_certificate_says_changes_a_box(stolen: Stolen) -> None:
+    """Forged, foreign, expired and replayed commands: not a byte, no answer but to what was said before, no restart."""
+    genuine = sign_command(_command(5), stolen.operator)
+    said = stolen.command(genuine, f"{5:032x}")
+    before, process = stolen.state(), stolen.trial.boxes[0]
+    authority = stolen.trial.plant.authority
+    issued = authority.issue_service("operator")
+    with Guest(stolen.trial.plant.port, authority.certificate, issued.certificate, issued.key, "false") as thief:
+        for _, token in _false_commands(stolen, genuine):
+            assert thief.publish(f"handschlag/1/{BOX}/down/command", token) in {0, 0x10}
+    assert stolen.command(genuine, f"{5:032x}") == said
+    assert stolen.command(sign_command(_command(3), stolen.operator), f"{3:032x}") == "replayed"
+    assert stolen.state() == before
+    assert not gone(process)
+    replies = [got.topic.rsplit("/", 1)[1] for got in stolen.thief.got if "/up/reply/" in got.topic]
+    assert set(replies) == {f"{number:032x}" for number in (3, 4, 5)}
 
 
 @pytest.mark.parametrize("number", range(2))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from handschlag.cli.box import set_log_level
+from handschlag.core.events import OperatorSaid
 from handschlag.sealing.command import expires_at, read_command
 from handschlag.sealing.keys import SigningKey
 from handschlag.sealing.trust import Trust, TrustedKey
+from tests.system.house import House
 
 OPERATOR = SigningKey.from_seed(bytes(range(32)))
 
@@ -61,3 +66,43 @@ def test_what_is_no_command_is_one_line(key: Path, tmp_path: Path, arguments: tu
     assert len(done.stderr.strip().splitlines()) == 1
     assert all(words in done.stderr for words in said), done.stderr
     assert not out.exists()
+
+
+def test_the_box_carries_out_what_it_may(house: House) -> None:
+    """The ledger has each command, the answers name them, and `restart` ends the loop so that it is started again."""
+    levels: list[str] = []
+    house.app._set_log_level = levels.append
+    house.app._report = lambda app: {"ledger_seq": app.state.delivery.ledger_durable}
+    now = house.clock.mono()
+    expires = house.clock.wall()[0] + 60.0
+    for counter, name in enumerate(("report", "log-level", "update", "restart"), 1):
+        house.app.handle(OperatorSaid(now, f"{counter:032x}", name, counter, expires, level="debug", minutes=5))
+        house.world.run(0.5)
+    assert [(entry["by"], entry["name"], entry["outcome"]) for entry in house.entries("command")] == [
+        ("operator", "report", "done"),
+        ("operator", "log-level", "done"),
+        ("operator", "update", "not-supported"),
+        ("operator", "restart", "done"),
+    ]
+    assert [outcome for _, outcome in house.uplink.replies] == ["done", "done", "not-supported", "done"]
+    assert [status["ledger_seq"] > 0 for status in house.uplink.statuses] == [True]
+    assert levels == ["debug"]
+    assert house.app.restarts
+
+
+def test_the_log_level_is_that_of_this_program() -> None:
+    """And "" is what it was."""
+    own = logging.getLogger("handschlag")
+    before = own.level
+    set_log_level("debug")
+    assert own.level == logging.DEBUG
+    set_log_level("")
+    assert own.level == before == logging.NOTSET
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A whole box, switched off afterwards."""
+    house = House(tmp_path / "house")
+    yield house
+    house.close()

@@ -47,12 +47,17 @@ class Clerk:
         self.copies: Final = copies
 
     def progress(self, which: Which, names: Collection[str]) -> Answer:
-        """What is here so far."""
+        """What is here so far; of more names than a receipt holds, which no true recording has, the first."""
         others, clips = receipt.fold_names(names)
         return self._answer(
             which.box,
             receipt.Progress(
-                box=which.box, recording=which.recording, at=_now(), epoch=self.epoch, names=others, clips=clips
+                box=which.box,
+                recording=which.recording,
+                at=_now(),
+                epoch=self.epoch,
+                names=others[: receipt.MAX_NAMES],
+                clips=clips,
             ),
         )
 

@@ -45,7 +45,7 @@ class Destroying:
         self._index = index
         self._clips = clips
         self._keys = keys
-        self._erasures = erasures
+        self.erasures: Final = erasures
 
     def finish(self, tombs: Sequence[Tomb]) -> Gone:
         """Destroy these recordings, whose tombstones are durable. Raises OSError; then call again, later."""
@@ -53,7 +53,7 @@ class Destroying:
             return Gone()
         with self._index.transaction() as transaction:
             number = transaction.number(ENDS)
-        self._erasures.add([entry_of(tomb) for tomb in tombs], number)
+        self.erasures.add([entry_of(tomb) for tomb in tombs], number)
         for tomb in tombs:
             self._clear_keys(tomb)
         left = {tomb.which: self._clips.clear(tomb.which.box, tomb.which.recording) for tomb in tombs}

@@ -73,9 +73,10 @@ class Worker:
         self._settings = settings
         self._ingest = ingest
         self._on_ready = on_ready
-        # Messages of the present connection are at most the receive maximum; beyond that stand those of lost
-        # connections, the oldest of which fall out first.
-        self._queue: deque[_Arrived] = deque(maxlen=2 * settings.ingest.receive_maximum)
+        # A broker that keeps to the receive maximum sends no more than that; Mosquitto 2.0.11 sends far more. What is
+        # not taken in is not read: a message that was dropped here would never be acknowledged, and never come again.
+        self._queue: deque[_Arrived] = deque()
+        self._room = 2 * settings.ingest.receive_maximum
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._subscribed = threading.Event()
@@ -114,6 +115,7 @@ class Worker:
                 self._publish(self._look(self._ingest.due))
                 self._check()
         finally:
+            self.stop()  # also the network's thread, which may wait for room
             self._client.disconnect()
             self._client.loop_stop()
 
@@ -157,7 +159,9 @@ class Worker:
                 lambda: self._queue or self._stopping.is_set() or self._subscribed.is_set(), timeout=wait_s
             )
             most = min(self._settings.ingest.group, len(self._queue))
-            return [self._queue.popleft() for _ in range(most)]
+            group = [self._queue.popleft() for _ in range(most)]
+            self._changed.notify_all()  # there is room again
+            return group
 
     def _handle(self, group: Sequence[_Arrived]) -> None:
         answers = self._commit([arrived.message for arrived in group])
@@ -273,6 +277,7 @@ class Worker:
         except UnicodeDecodeError:
             topic = ""  # dropped and counted like every other foreign topic
         with self._changed:
+            self._changed.wait_for(lambda: len(self._queue) < self._room or self._stopping.is_set())
             self._queue.append(_Arrived(Message(topic, bytes(message.payload)), message.mid, self._connection))
             self._changed.notify_all()
 

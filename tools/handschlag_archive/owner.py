@@ -21,6 +21,7 @@ from handschlag.sealing.manifest import MANIFEST, Manifest, peek_manifest
 from handschlag.sealing.owner import OwnerMessage, message_id, read_owner
 from handschlag.sealing.revoke import Revoke, read_revoke
 from handschlag.sealing.trust import Trust
+from handschlag_archive.age import check_age
 from handschlag_archive.destroying import Destroying
 from handschlag_archive.erasures import OWNERS_WORD, Entry, Erasures
 from handschlag_archive.index import Index, State, Tomb, Transaction, Which, Why, Word
@@ -75,9 +76,11 @@ class Owner:
 
         Raises:
             Refused: forged, foreign, by a key out of its time, or replayed; nothing has changed.
+            Behind: the index comes from a backup, and may not know the newest counter.
             OSError: the archive cannot write; give it again.
 
         """
+        check_age(self._index, self._erasures)
         at = written(self._clock())
         keys = self._trust().keys("owner")
         with suppress(SealingError):
@@ -104,7 +107,7 @@ class Owner:
     def _message(self, message: OwnerMessage, token: bytes, at: str) -> Taken:
         self._check_box(message.box)
         which = Which(message.box, message.recording or "")
-        with self._index.transaction() as transaction:
+        with self._index.reading() as transaction:
             known = _known(transaction, message, token)
         if known is None and message.name != "erase":  # an erasure's word is written before its keys go
             self._keep(which, token)
@@ -152,13 +155,13 @@ class Owner:
         return taken
 
     def _keep(self, which: Which, token: bytes) -> None:
-        with self._index.transaction() as transaction:
+        with self._index.reading() as transaction:
             number = transaction.number(ENDS)
         self._erasures.add([Entry(which, OWNERS_WORD, token)], number)
 
     def _manifest(self, which: Which) -> Manifest | None:
         """The manifest of a stored recording; what the index names by its hash was checked when it was stored."""
-        with self._index.transaction() as transaction:
+        with self._index.reading() as transaction:
             row = transaction.row(which)
         if row is None or row.manifest_sha256 is None:
             return None
@@ -170,7 +173,7 @@ class Owner:
 
     def _protect(self, which: Which) -> None:
         """Lock a stored recording until its end; a lock that is longer already stays."""
-        with self._index.transaction() as transaction:
+        with self._index.reading() as transaction:
             row = transaction.row(which)
             places = sorted(transaction.files(which))
         if row is not None and row.state is State.STORED and row.retain_until is not None:

@@ -81,7 +81,7 @@ class Relay:
         """Ask whom to tell, unless that was asked just now; whether it was."""
         if self._looked is not None and 0 <= now - self._looked < _LOOK_S:
             return False
-        with self._index.transaction() as transaction:
+        with self._index.reading() as transaction:
             self._to_tell = transaction.boxes_to_tell()
         self._looked = now
         return True

@@ -19,6 +19,7 @@ from typing import Final
 
 from handschlag.errors import HandschlagError
 from handschlag.sealing.keys import SigningKey
+from handschlag_archive.age import Behind, check_age, mark
 from handschlag_archive.destroying import Destroying, Gone
 from handschlag_archive.expiry import Expiry, sign_expiry
 from handschlag_archive.index import Index, Row, State, Tomb, Transaction, Why
@@ -105,8 +106,10 @@ class Retention:
 
         Raises:
             ClockDoubted: nothing was done; `clock_is_right` is a person's word against it.
+            Behind: nothing was done; the index comes from a backup.
 
         """
+        check_age(self._index, self._destroying.erasures)
         since = self._ran()
         if not clock_is_right:
             self._check_clock(now, dry_run=dry_run)
@@ -119,6 +122,7 @@ class Retention:
         gone = _and(gone, self._destroying.retry_locked())
         with self._index.transaction() as transaction:
             transaction.note(_RAN, written(now))
+        mark(self._index, self._destroying.erasures)
         self._alarm()
         return self._report(now, since, expired=expired, freed=gone.freed, names=names)
 
@@ -132,8 +136,8 @@ class Retention:
                 return None
         try:
             return self.run(now)
-        except ClockDoubted as error:
-            _log.critical("ALARM: nothing expires: %s", error)
+        except (ClockDoubted, Behind) as error:
+            _log.critical("ALARM: %s", error)
         except OSError as error:
             _log.error("retention was not finished: %s", error)
             with self._index.transaction() as transaction:

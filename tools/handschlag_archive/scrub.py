@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from handschlag.sealing.manifest import MANIFEST
+from handschlag.sealing.manifest import MANIFEST, rewrap_counter
 from handschlag_archive.index import Index, Row, State, Which
 from handschlag_archive.ingest import is_key
 from handschlag_archive.judge import Judge, Refusal
@@ -39,7 +39,7 @@ YOUNG: Final = timedelta(days=1)
 """Longer than any worker takes from writing an object to naming it in the index."""
 
 LOST, DOUBTFUL, UNKNOWN, STORE = "lost", "doubtful", "unknown", "store"
-"""Kinds of alarms: bytes lost in every store; does not verify; a manifest that no index names; a store that fails."""
+"""Kinds of alarms: bytes lost in every store; does not verify; something that no index names; a store that fails."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class What(StrEnum):
     LEFTOVER = "leftover"
     """An object of a destroyed recording; removed, unless a lock still keeps it."""
     UNKNOWN = "unknown"
-    """A manifest that no index names: no garbage, but perhaps an index from an old backup."""
+    """A manifest or a rewrap that no index names: no garbage, but perhaps an index from an old backup."""
 
 
 BAD: Final = frozenset({What.NOT_REPAIRED, What.LOST, What.DOUBTFUL, What.UNREACHED, What.UNKNOWN})
@@ -347,7 +347,7 @@ class Scrub:
                 ]
                 if over:
                     self._remove(store, which, spare, What.LEFTOVER)
-                elif any(place.name == MANIFEST for place in spare) and not _is_stored(row):
+                elif any(_may_be_missed(place, row) for place in spare):
                     self._unknown[which] = store.name
                 elif self._may_go(which, row, spare):
                     self._remove(store, which, spare, What.GARBAGE)
@@ -373,7 +373,7 @@ class Scrub:
 
     def _note_unknown(self) -> None:
         """Raise or clear the alarms of manifests that no index names."""
-        text = "a manifest lies here that the index does not name: is the index from an old backup?"
+        text = "a manifest or a rewrap lies here that the index does not name: is the index from an old backup?"
         with self._index.transaction() as transaction:
             for which in self._unknown:
                 transaction.raise_alarm(UNKNOWN, which.box, which.recording, text)
@@ -381,7 +381,7 @@ class Scrub:
                 if one.kind == UNKNOWN and Which(one.box, one.subject) not in self._unknown and not self._down:
                     transaction.clear_alarm(UNKNOWN, one.box, one.subject)
         for which, name in self._unknown.items():
-            self._found(Finding(What.UNKNOWN, name, which.box, which.recording, MANIFEST, text))
+            self._found(Finding(What.UNKNOWN, name, which.box, which.recording, text=text))
 
     def _is_old(self, one: Kept) -> bool:
         return one.at < self._now() - YOUNG
@@ -438,6 +438,11 @@ def _gives(content: bytes) -> Callable[[], bytes]:
 
 def _is_stored(row: Row | None) -> bool:
     return row is not None and row.state is State.STORED
+
+
+def _may_be_missed(place: Place, row: Row | None) -> bool:
+    """Whether an object that the index does not name is more than the rest of a cut: an old index may not know it."""
+    return rewrap_counter(place.name) is not None or (place.name == MANIFEST and not _is_stored(row))
 
 
 def _by_recording(inventory: Iterator[Kept]) -> Iterator[tuple[Which, list[Kept]]]:

@@ -131,6 +131,11 @@ def read_settings(path: Path) -> Settings:
     if settings.database is not None:
         _check_database(settings.database, path)
     settings = _with_files(settings, path)
+    if Path(settings.erasures).resolve().is_relative_to(Path(settings.data).resolve()):
+        raise BadSetting(
+            f"{path}: erasures = {settings.erasures!r}: lies in the folder data, and a backup of that would take it "
+            "back with the rest; allowed is a folder outside of it"
+        )
     try:
         check_stores(settings.clips, settings.keys, settings.copies, [settings.erasures])
     except BadSetting as error:

@@ -17,6 +17,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
+from sys import intern
 from typing import Any, cast
 
 import msgspec
@@ -53,6 +54,11 @@ class _Change(msgspec.Struct, forbid_unknown_fields=True):
 
 _start = msgspec.json.Decoder(_Start)
 _change = msgspec.json.Decoder(_Change)
+
+
+def _shared(value: Value) -> Value:
+    """A text that others hold, too (an id, a state), held once."""
+    return intern(value) if isinstance(value, str) else value
 
 
 class LogStorage(Storage):
@@ -196,7 +202,7 @@ class LogStorage(Storage):
         if change.row is None:
             rows.pop(str(change.id), None)
         else:
-            rows[str(change.id)] = change.row
+            rows[str(change.id)] = {intern(key): _shared(value) for key, value in change.row.items()}
         return True
 
     def _beside(self, suffix: str) -> Path:

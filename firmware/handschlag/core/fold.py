@@ -1,9 +1,14 @@
-"""What the ledger remembers across restarts: a pure fold over its entries, in order."""
+"""What the ledger remembers across restarts: a pure fold over its entries, in order.
+
+With thousands of recordings the same few texts would be held thousands of times, and each id and hash by everybody who
+names it: they are interned (`sys.intern`), here and where the disk names them again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from sys import intern
 from typing import Any
 
 from handschlag.core.events import ArchiveWord, LastWord
@@ -71,7 +76,7 @@ def fold(entries: Iterable[Mapping[str, Any]]) -> Folded:
             case "command":
                 _fold_command(folded, entry)
             case kind if "recording" in entry:
-                _fold_recording(folded, str(kind), str(entry["recording"]), entry)
+                _fold_recording(folded, str(kind), intern(str(entry["recording"])), entry)
             case _:
                 pass
     return folded
@@ -82,21 +87,21 @@ def _fold_recording(folded: Folded, kind: str, recording: str, entry: Mapping[st
     match kind:
         case "granted":
             folded.consents[recording] = Consent(
-                way=str(entry["way"]),
+                way=intern(str(entry["way"])),
                 at=str(entry["at"]),
                 seq=seq,
-                text_version=str(entry["text_version"]),
-                text_hash=str(entry["text_hash"]),
-                leg=str(entry["leg"]),
+                text_version=intern(str(entry["text_version"])),
+                text_hash=intern(str(entry["text_hash"])),
+                leg=intern(str(entry["leg"])),
                 confirmed=entry["way"] == "key",
             )
         case "confirmed" if recording in folded.consents:
             granted = folded.consents[recording]
             folded.consents[recording] = replace(granted, seq=seq, confirmed=True)
         case _ if kind in ENDINGS and recording:
-            folded.ended[recording] = (kind, seq)
+            folded.ended[recording] = (intern(kind), seq)
         case "closed":
-            folded.closed[recording] = str(entry["manifest"])
+            folded.closed[recording] = intern(str(entry["manifest"]))
         case "receipted":
             folded.receipted[recording] = str(entry["at"]) if entry["clock"] == "synced" else ""
         case _:

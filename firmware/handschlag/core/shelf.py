@@ -61,7 +61,8 @@ def _part(recording: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    due: tuple[float, str]
+    at: float
+    recording: str
     rank: int
     left: _Node | None
     right: _Node | None
@@ -75,30 +76,30 @@ class Dues:
 
     def put(self, at: float, recording: str) -> Dues:
         """With one more deadline; earlier ones of the same recording stay, see `settled`."""
-        return Dues(_merge(self.top, _Node((at, recording), 1, None, None)))
+        return Dues(_merge(self.top, _Node(at, recording, 1, None, None)))
 
     def settled(self, counts: Callable[[float, str], bool]) -> Dues:
         """Without those at the top that do not count (any more): then the first is one that does."""
         top = self.top
-        while top is not None and not counts(*top.due):
+        while top is not None and not counts(top.at, top.recording):
             top = _merge(top.left, top.right)
         return self if top is self.top else Dues(top)
 
     @property
     def first(self) -> tuple[float, str] | None:
         """When and which."""
-        return None if self.top is None else self.top.due
+        return None if self.top is None else (self.top.at, self.top.recording)
 
 
 def _merge(a: _Node | None, b: _Node | None) -> _Node | None:
     if a is None or b is None:
         return a or b
-    if b.due < a.due:
+    if b.at < a.at or (b.at == a.at and b.recording < a.recording):
         a, b = b, a
     left, right = a.left, _merge(a.right, b)
     if _rank(left) < _rank(right):
         left, right = right, left
-    return _Node(a.due, _rank(right) + 1, left, right)
+    return _Node(a.at, a.recording, _rank(right) + 1, left, right)
 
 
 def _rank(node: _Node | None) -> int:

@@ -17,7 +17,7 @@ from msgspec import Meta
 from handschlag.sealing import jws
 from handschlag.sealing.encoding import (
     BoxName,
-    Positive,
+    Count,
     RecordingId,
     Sha256,
     Time,
@@ -32,12 +32,13 @@ from handschlag.sealing.manifest import MAX_CLIPS, clip_index, clip_name, is_nam
 _TYP: Final = "handschlag-receipt"
 _NAME: Final = "receipt"
 MAX_RANGE_CHARS: Final = 32768
+MAX_NAMES: Final = 1024
 _RANGES: Final = re.compile(r"(?:(?:0|[1-9][0-9]{0,5})(?:-[1-9][0-9]{0,5})?(?:,(?=[0-9])|\Z))*")
 
 Ranges = Annotated[str, Meta(max_length=MAX_RANGE_CHARS)]
 """Clip indexes as `0-17,19`: rising, as few ranges as possible; empty for none."""
 
-FileNames = Annotated[tuple[Annotated[str, Meta(max_length=32)], ...], Meta(max_length=1024)]
+FileNames = Annotated[tuple[Annotated[str, Meta(max_length=32)], ...], Meta(max_length=MAX_NAMES)]
 """Files that are no clips, sorted."""
 
 
@@ -91,9 +92,9 @@ class Destroyed(_OfRecording, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class LedgerSynced(_About, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="ledger"):
-    """The archive has the box's ledger without gaps up to `seq`."""
+    """The archive has the box's ledger without gaps up to `seq`; 0, with 64 zeros, when its beginning is missing."""
 
-    seq: Positive
+    seq: Count
     hash: Sha256
 
 

@@ -142,6 +142,7 @@ class SimUplink:
         self._now = now
         self._post: Post = lambda _event: None
         self.replies: list[tuple[str, str]] = []
+        self.statuses: list[Mapping[str, Any]] = []
         self._waiting: deque[tuple[str, str] | range] = deque()
 
     def start(self, post: Post) -> None:
@@ -163,9 +164,11 @@ class SimUplink:
         if self.online:
             self._waiting.append(range(first, last + 1))
 
-    def reply(self, message: str, outcome: str, status: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+    def reply(self, message: str, outcome: str, status: Mapping[str, Any] | None = None) -> None:
         """The answer to a message of owner or operator arrives at once."""
         self.replies.append((message, outcome))
+        if status is not None:
+            self.statuses.append(status)
 
     def close(self) -> None:
         """End."""

@@ -41,8 +41,8 @@ def _old_database(folder: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _begun(folder: Path) -> Iterator[sql.Connection]:
-    engine = sql.create_engine(f"sqlite:///{folder / 'index.sqlite'}")
+def _begun(url: str) -> Iterator[sql.Connection]:
+    engine = sql.create_engine(url)
     try:
         with engine.begin() as connection:
             yield connection
@@ -50,16 +50,20 @@ def _begun(folder: Path) -> Iterator[sql.Connection]:
         engine.dispose()
 
 
-def _differences(folder: Path) -> list[object]:
-    with _begun(folder) as connection:
+def _differences(url: str) -> list[object]:
+    with _begun(url) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return list(compare_metadata(context, tables.people.metadata))
 
 
-def test_the_migrations_make_the_tables_that_the_program_uses(tmp_path: Path) -> None:
+def _url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'index.sqlite'}"
+
+
+def test_the_migrations_make_the_tables_that_the_program_uses(database: str) -> None:
     """No column, type or key is in the one and not in the other."""
-    Index.in_folder(tmp_path).close()
-    assert _differences(tmp_path) == []
+    Index(database).close()
+    assert _differences(database) == []
 
 
 def test_a_database_from_before_the_migrations_keeps_all_that_it_has(tmp_path: Path) -> None:
@@ -80,7 +84,7 @@ def test_a_database_from_before_the_migrations_keeps_all_that_it_has(tmp_path: P
         assert transaction.copies(row.which) == {Place(BOX, RECORDING, "head.json", "abc"): 1}
         assert [line.seq for line in transaction.ledger(BOX, 1, 10)] == [7]
         assert transaction.alarms() == []
-    assert _differences(tmp_path) == []
+    assert _differences(_url(tmp_path)) == []
 
 
 def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
@@ -131,7 +135,7 @@ def test_a_cut_in_the_middle_leaves_the_old_database(tmp_path: Path, monkeypatch
     with closing(sqlite3.connect(tmp_path / "index.sqlite")) as raw:
         assert list(raw.iterdump()) == before
     Index.in_folder(tmp_path).close()
-    assert _differences(tmp_path) == []
+    assert _differences(_url(tmp_path)) == []
 
 
 def _migrate_and_fail(connection: sql.Connection) -> None:
@@ -139,17 +143,23 @@ def _migrate_and_fail(connection: sql.Connection) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("old", [False, True], ids=["empty", "layout-1"])
-def test_workers_that_start_at_once_do_not_collide(tmp_path: Path, *, old: bool) -> None:
-    """One makes the tables, the others wait and find them; all have one epoch."""
-    if old:
-        _old_database(tmp_path).close()
-
+def _epochs_of_eight_starts(url: str) -> set[str]:
     def start(_number: int) -> str:
-        with closing(Index.in_folder(tmp_path)) as index:
+        with closing(Index(url)) as index:
             return index.epoch
 
     with ThreadPoolExecutor(8) as workers:
-        epochs = set(workers.map(start, range(8)))
-    assert len(epochs) == 1
-    assert _differences(tmp_path) == []
+        return set(workers.map(start, range(8)))
+
+
+def test_workers_that_start_at_once_do_not_collide(database: str) -> None:
+    """One makes the tables, the others wait and find them; all have one epoch."""
+    assert len(_epochs_of_eight_starts(database)) == 1
+    assert _differences(database) == []
+
+
+def test_workers_that_take_an_old_database_over_at_once_do_not_collide(tmp_path: Path) -> None:
+    """It is taken over once, and its epoch stays."""
+    _old_database(tmp_path).close()
+    assert _epochs_of_eight_starts(_url(tmp_path)) == {"first-epoch"}
+    assert _differences(_url(tmp_path)) == []

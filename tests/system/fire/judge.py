@@ -164,6 +164,11 @@ class _Rows(dict[tuple[str, str], list[str]]):
         return []
 
 
+def stored_rows(settings: Path) -> list[tuple[str, str]]:
+    """What the archive's index calls stored: box and recording."""
+    return [key for key, states in _rows(settings).items() if "stored" in states]
+
+
 def _verify(plant: Plant, config: Path, recordings: Iterable[tuple[str, str]]) -> list[str]:
     """What the archive lays out must verify for anybody who has the public keys."""
     settings = read_settings(config)

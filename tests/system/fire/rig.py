@@ -25,8 +25,8 @@ from handschlag.sim.demo.place import DemoFailed
 from handschlag.sim.demo.processes import Child, wait_for
 from handschlag_bench.backlog import fill
 from handschlag_bench.uplink.plant import BoxPlace, Plant, Running
-from tests.system.fire.door import Orders, command
-from tests.system.fire.judge import RECEIPT, STORES, Owed, closed_on, judge
+from tests.system.fire.door import Orders, append, command
+from tests.system.fire.judge import RECEIPT, STORES, Owed, closed_on, judge, stored_rows
 
 PATIENCE_S = 240.0
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
@@ -193,6 +193,15 @@ class Fire:
         except Exception as error:
             error.add_note(f"boxes say: {[box.latest for box in self.boxes]}")
             raise
+
+    def stored(self) -> int:
+        """How many recordings the archive's index calls stored."""
+        return len(stored_rows(self.plant.archive_settings))
+
+    def promise_what_lies_there(self) -> None:
+        """Files that came with a restored backup were synced by whoever restored it."""
+        lying = [path for path in self.data.rglob("*") if not path.name.startswith("index")]
+        append(self.report / "synced", "".join(f"{path.stat().st_ino}\n" for path in lying))
 
     def some_more(self, most: int = 20) -> None:
         """Until some more files have come, or everything is there."""

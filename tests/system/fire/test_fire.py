@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from handschlag.sim.demo.place import archive_program, call
 from handschlag.sim.demo.processes import Child
+from tests.archive.postgres import PostgreSQL
 from tests.support.needs import need_mosquitto
+from tests.system.fire.judge import MANIFEST, uncovered
 from tests.system.fire.proxy import Wire
 from tests.system.fire.rig import PATIENCE_S, Fire, fire, lead_through, may_mount, small_disk
 
@@ -70,7 +74,6 @@ def test_a_wild_night(trial: Fire) -> None:
         trial.restart_boxes()  # what waits for its next attempt need not wait longer
         trial.drain()
         _all_is_well(trial)
-    assert trial.deaths >= 1
 
 
 @only_full
@@ -145,14 +148,15 @@ def test_receipts_get_lost(trial: Fire) -> None:
     _all_is_well(trial)
 
 
+@only_full
 def test_two_workers_share_one_long_recording(trial: Fire) -> None:
     """Whichever commit completes the set says so; the other one's files are in it."""
-    trial.fill(recordings=1, seconds=600.0 if FULL else 120.0)
+    trial.fill(recordings=1, seconds=600.0)
     trial.broker()
     trial.worker()
     trial.worker()
     trial.start_boxes()
-    trial.drain(LONG_S if FULL else PATIENCE_S)
+    trial.drain(LONG_S)
     _all_is_well(trial)
 
 
@@ -193,6 +197,59 @@ def _take_all_room(ballast: Path) -> None:
             with contextlib.suppress(OSError):
                 while True:
                     file.write(bytes(size))
+
+
+def test_the_archive_is_restored_from_yesterday_s_backup(trial: Fire) -> None:
+    """What came after the backup is gone, and receipted: the box offers it again, and in the end all is there."""
+    each = 40 if FULL else 2
+    trial.fill(boxes=2, recordings=each)
+    one, other = trial.plant.boxes.values()
+    trial.broker()
+    trial.worker()
+    trial.start_box(one)
+    trial.until("the first box's recordings", lambda: trial.receipts() == each, LONG_S if FULL else PATIENCE_S)
+    trial.end_workers()
+    yesterday = trial.data.with_name("yesterday")
+    shutil.copytree(trial.data, yesterday)
+    trial.worker()
+    trial.start_box(other)
+    trial.drain(LONG_S if FULL else PATIENCE_S)
+    trial.end_workers()
+
+    shutil.rmtree(trial.data)
+    yesterday.rename(trial.data)
+    lost = [owed for owed in trial.owed if uncovered(trial.data, owed.box, owed.recording, owed.files[MANIFEST])]
+    assert {owed.box for owed in lost} == {other.name}
+    call(archive_program("restored", "--config", str(trial.plant.archive_settings)))
+    trial.promise_what_lies_there()
+    trial.worker()
+    trial.restart_boxes()  # a box that is on learns of it by the next word of the archive; this one asks for one
+    whole = sum(len(owed.files) for owed in trial.owed)
+    trial.until("every file again", lambda: trial.files_kept() >= whole, LONG_S if FULL else PATIENCE_S)
+    trial.until("every receipt again", lambda: trial.stored() == len(trial.owed))
+    _all_is_well(trial)
+
+
+@only_full
+def test_two_workers_on_postgresql_and_its_server_is_killed(trial: Fire) -> None:
+    """Two workers of one archive on a real PostgreSQL that is killed five times while two boxes drain."""
+    server = PostgreSQL()
+    with contextlib.closing(server.start()):
+        more = f'database = "{server.new_database()}"'
+        trial.plant.archive_settings.write_text(trial.plant.settings_of_archive(more=more, settle_s=1.0))
+        trial.fill(boxes=2, recordings=100)
+        trial.broker()
+        trial.burn(duplicated=0.05, reordered=0.05)
+        trial.worker()
+        trial.worker()
+        trial.start_boxes()
+        for _ in range(5):
+            trial.some_more(100)
+            server.kill()
+            server.start()
+        assert not trial.drained
+        trial.drain(LONG_S)
+        _all_is_well(trial)
 
 
 @only_full

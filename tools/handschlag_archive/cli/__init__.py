@@ -10,7 +10,7 @@ import typer
 
 from handschlag.errors import HandschlagError
 from handschlag_archive.cli.certificates import broker_config, ca, keys
-from handschlag_archive.cli.keeping import owner, restored, retention
+from handschlag_archive.cli.keeping import owner, restored, retention, rewrap
 from handschlag_archive.cli.looking import export, list_recordings
 from handschlag_archive.cli.running import ingest
 from handschlag_archive.cli.scrubbing import scrub
@@ -35,6 +35,7 @@ app.command("export")(export)
 app.command("retention")(retention)
 app.add_typer(web, name="web")
 app.command("owner")(owner)
+app.command("rewrap")(rewrap)
 app.command("restored")(restored)
 
 

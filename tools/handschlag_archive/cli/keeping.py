@@ -1,4 +1,4 @@
-"""How long things are kept: `retention`, `owner`, `restored`."""
+"""How long things are kept: `retention`, `owner`, `rewrap`, `restored`."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -12,7 +12,7 @@ import typer
 from handschlag.errors import HandschlagError
 from handschlag.sealing.encoding import MAX_FILE_BYTES
 from handschlag_archive.cli.options import Config, Json, say
-from handschlag_archive.cli.parts import check_index, open_index, open_owner, open_restore, open_retention
+from handschlag_archive.cli.parts import check_index, open_index, open_owner, open_restore, open_retention, open_rewraps
 from handschlag_archive.index import Word
 from handschlag_archive.retention import SOON, Report
 from handschlag_archive.settings import read_settings
@@ -63,6 +63,21 @@ def owner(
     if taken.waits:
         words_of += f"\nnoch nicht alles vernichtet, es wird wiederholt / not all is destroyed yet: {taken.waits}"
     say(as_json, words_of, **msgspec.to_builtins(taken))
+
+
+def rewrap(
+    config: Config,
+    files: Annotated[list[Path], typer.Argument(help="keys.N.jws ...")],
+    as_json: Json = False,
+) -> None:
+    """Neu verpackte Schlüssel annehmen / take keys that the owner has wrapped for other people of the workshop."""
+    settings = read_settings(config)
+    with closing(open_index(settings)) as index:
+        check_index(settings, index)
+        rewraps = open_rewraps(settings, index)
+        for path in files:
+            place = rewraps.take(_read(path))
+            say(as_json, f"{place}", box=place.box, recording=place.recording, name=place.name)
 
 
 def restored(config: Config, as_json: Json = False) -> None:

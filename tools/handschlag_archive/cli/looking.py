@@ -29,7 +29,11 @@ def list_recordings(config: Config, as_json: Json = False) -> None:
             files=one.files,
             bytes=one.size,
             stored_at=row.stored_at,
+            kept_for=row.kept_for,
             retain_until=row.retain_until,
+            held=row.held,
+            ended_why=row.ended_why,
+            ended_at=row.ended_at,
             manifest=row.manifest_sha256,
         )
 

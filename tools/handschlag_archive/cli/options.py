@@ -11,6 +11,6 @@ Config = Annotated[Path, typer.Option("--config", help="archive.toml")]
 Json = Annotated[bool, typer.Option("--json", help="ein JSON-Objekt je Zeile / one JSON object per line")]
 
 
-def say(as_json: bool, words: str, **facts: Any) -> None:
+def say(as_json: bool, words: str, /, **facts: Any) -> None:
     """Print `facts` as one line of JSON, or else `words`."""
     print(json.dumps(facts) if as_json else words, flush=True)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from handschlag_archive.age import check_age
 from handschlag_archive.clerk import Clerk, read_signing_key
 from handschlag_archive.destroying import Destroying
 from handschlag_archive.erasures import Erasures
@@ -11,8 +12,9 @@ from handschlag_archive.ingest import Ingest
 from handschlag_archive.judge import Judge
 from handschlag_archive.owner import Owner
 from handschlag_archive.relay import Relay
-from handschlag_archive.restore import Restore, check_age
+from handschlag_archive.restore import Restore
 from handschlag_archive.retention import Retention
+from handschlag_archive.rewraps import Rewraps
 from handschlag_archive.settings import Settings, read_password
 from handschlag_archive.stores.open import Opened, open_stores
 from handschlag_archive.stores.open import open_erasures as open_erasures_store
@@ -57,6 +59,11 @@ def open_owner(settings: Settings, index: Index) -> Owner:
         destroying=open_destroying(settings, index, stores),
         trust=TrustFile(Path(settings.trust)),
     )
+
+
+def open_rewraps(settings: Settings, index: Index) -> Rewraps:
+    """What takes the owner's rewraps."""
+    return Rewraps(index=index, keys=open_stores(settings).keys, trust=TrustFile(Path(settings.trust)))
 
 
 def open_restore(settings: Settings, index: Index) -> Restore:

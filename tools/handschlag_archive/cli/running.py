@@ -12,11 +12,11 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
+from handschlag_archive.age import mark
 from handschlag_archive.cli.options import Config, Json, say
 from handschlag_archive.cli.parts import check_index, open_erasures, open_ingest, open_retention
 from handschlag_archive.index import IndexBusy
 from handschlag_archive.mqtt import Worker, WorkerDied
-from handschlag_archive.restore import mark
 from handschlag_archive.settings import Settings, read_settings
 from handschlag_archive.stores.port import StoreDown
 from handschlag_archive.upkeep import Upkeep

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 from handschlag_archive.cli.options import Config, Json, say
-from handschlag_archive.cli.parts import open_index
+from handschlag_archive.cli.parts import check_index, open_index
 from handschlag_archive.judge import Judge
 from handschlag_archive.scrub import Finding, Scrub
 from handschlag_archive.settings import read_settings
@@ -36,13 +37,14 @@ def scrub(
             say(as_json, "", **dataclasses.asdict(finding))
 
     with closing(open_index(settings)) as index:
+        check_index(settings, index)  # an old index would take for garbage what it does not know yet
         report = Scrub(
             index=index,
             clips=stores.clips,
             keys=stores.keys,
             judge=Judge(TrustFile(Path(settings.trust))),
             say=tell,
-            pause=(lambda _bytes: None) if rate is None else _Rate(rate * 1e6),
+            pause=(lambda _bytes: None) if rate is None else Rate(rate * 1e6),
         ).run(sample=sample, everything=everything)
     counts = ", ".join(f"{what}: {count}" for what, count in report.counts.items())
     say(
@@ -56,13 +58,22 @@ def scrub(
         raise typer.Exit(1)
 
 
-class _Rate:
-    """Waits after each recording, so that in all no more bytes are read per second."""
+class Rate:
+    """Waits after each recording, so that in all no more bytes are read per second; idle time is saved for 1 s."""
 
-    def __init__(self, bytes_per_s: float) -> None:
+    def __init__(
+        self,
+        bytes_per_s: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._bytes_per_s = bytes_per_s
-        self._free_at = time.monotonic()
+        self._clock = clock
+        self._sleep = sleep
+        self._paid_until = clock()
 
     def __call__(self, count: int) -> None:
-        self._free_at = max(self._free_at, time.monotonic() - 1.0) + count / self._bytes_per_s
-        time.sleep(max(0.0, self._free_at - time.monotonic()))
+        """So many bytes were read."""
+        self._paid_until = max(self._paid_until, self._clock() - 1.0) + count / self._bytes_per_s
+        self._sleep(max(0.0, self._paid_until - self._clock()))

@@ -94,8 +94,11 @@ class Files(Statements):
             found.setdefault(Which(row.box, row.recording), []).append(Place(*row))
         return found
 
-    def waiting_manifests(self, most: int) -> dict[Which, int]:
-        """Open recordings of which a manifest is here, and how many files of each are; at most `most` of them."""
+    def waiting_manifests(self, after: Which | None, count: int) -> dict[Which, int]:
+        """Open recordings of which a manifest is here, and how many files of each are.
+
+        Those behind `after`, or from the first on, by box and id; at most `count`.
+        """
         recordings = tables.recordings
         of_it = sql.and_(_table.c.box == recordings.c.box, _table.c.recording == recordings.c.recording)
         files = sql.select(sql.func.count()).select_from(_table).where(of_it).correlate(recordings).scalar_subquery()
@@ -103,20 +106,17 @@ class Files(Statements):
             sql.select(recordings.c.box, recordings.c.recording, files.label("files"))
             .where(recordings.c.state == State.OPEN.value, sql.exists().where(of_it, _table.c.name == MANIFEST))
             .order_by(recordings.c.box, recordings.c.recording)
-            .limit(most)
+            .limit(count)
         )
+        if after is not None:
+            query = query.where(sql.tuple_(recordings.c.box, recordings.c.recording) > (after.box, after.recording))
         return {Which(row.box, row.recording): row.files for row in self._connection.execute(query)}
 
-    def loose(self, box: str) -> tuple[int, int]:
-        """How many files, and how many bytes, lie in open recordings of a box."""
-        recordings = tables.recordings
-        same = sql.and_(_table.c.box == recordings.c.box, _table.c.recording == recordings.c.recording)
-        query = (
-            sql.select(sql.func.count(), sql.func.coalesce(sql.func.sum(_table.c.size), 0))
-            .select_from(recordings.join(_table, same))
-            .where(recordings.c.box == box, recordings.c.state == State.OPEN.value)
-        )
-        row = self._connection.execute(query).one()
+    def taken(self, recordings: Iterable[Which]) -> tuple[int, int]:
+        """How many files, and how many bytes, these recordings have."""
+        source, parameters = self._of(_table, recordings)
+        query = sql.select(sql.func.count(), sql.func.coalesce(sql.func.sum(_table.c.size), 0)).select_from(source)
+        row = self._connection.execute(query, parameters).one()
         return int(row[0]), int(row[1])
 
     def sizes(self, which: Which) -> dict[Place, int]:

@@ -37,12 +37,10 @@ class Ledgers(Statements):
     def lines_by_number(self, box: str, numbers: Collection[int]) -> dict[int, set[str]]:
         """The hashes of the lines that are here under these numbers."""
         found: dict[int, set[str]] = {}
-        listed, parameters = self._listed([_lines.c.seq], [(number,) for number in sorted(numbers)])
-        query = (
-            sql.select(_lines.c.seq, _lines.c.sha256)
-            .select_from(_lines.join(listed, _lines.c.seq == listed.c.seq))
-            .where(_lines.c.box == box)
-        )
+        # The box goes into the list, too: as a condition of its own it would have SQLite go through its whole ledger.
+        listed, parameters = self._listed([_lines.c.box, _lines.c.seq], [(box, number) for number in sorted(numbers)])
+        same = sql.and_(_lines.c.box == listed.c.box, _lines.c.seq == listed.c.seq)
+        query = sql.select(_lines.c.seq, _lines.c.sha256).select_from(_lines.join(listed, same))
         for row in self._connection.execute(query, parameters):
             found.setdefault(row.seq, set()).add(row.sha256)
         return found

@@ -7,7 +7,7 @@ import sqlalchemy as sql
 
 from handschlag_archive.index import tables
 from handschlag_archive.index.statements import Statements
-from handschlag_archive.index.values import Row, State, StoredReceipt, Summary, Which
+from handschlag_archive.index.values import Row, State, StoredReceipt, Summary, Which, Why
 
 _table = tables.recordings
 _OPEN = _table.c.state == State.OPEN.value
@@ -141,4 +141,6 @@ def row_of(row: sql.Row[Any]) -> Row:
         kept_for=row.kept_for,
         held=row.held,
         checked_at=row.checked_at,
+        ended_why=Why(row.ended_why) if row.ended_why else None,
+        ended_at=row.ended_at,
     )

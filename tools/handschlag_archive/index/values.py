@@ -86,6 +86,8 @@ class Row:
     kept_for: str | None = None
     held: bool = False
     checked_at: str | None = None
+    ended_why: Why | None = None
+    ended_at: str | None = None
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,8 @@ class Completing:
         self._counts = counts
         self._settle_s = settle_s
         self._waiting: OrderedDict[Which, _Waiting] = OrderedDict()
-        self._looked_at: dict[Which, int] = {}
+        self._asked: OrderedDict[Which, int] = OrderedDict()
+        self._look_after: Which | None = None
         self._look_due: float | None = None
         self._resume_after: Which | None = None
         self._resuming = False
@@ -289,6 +290,7 @@ class Completing:
         have = self._have(which)
         if len(have) != waiting.files:
             return self._progress_or_stored(which, manifests, now)  # another worker took something in
+        self._note_asked(which, len(have))
         answers = []
         for judged in self.judge_all(which, manifests):
             missing = {place.name for place in self.wanted(judged, have) - self._have(which).keys()}
@@ -299,14 +301,27 @@ class Completing:
         return answers
 
     def _look_around(self, now: float) -> None:
-        """Wait with the owners of waiting manifests: longer than they do, and once for each new file."""
+        """Wait with the owners of waiting manifests: longer than they do, and once for each new file.
+
+        As many as there is room for; the next look goes on behind them.
+        """
         self._look_due = now + LOOK_AROUND_S
+        room = _MOST_WAITING - len(self._waiting)
+        if room <= 0:
+            return
         with self._index.reading() as transaction:
-            found = transaction.waiting_manifests(_MOST_WAITING)
+            found = transaction.waiting_manifests(self._look_after, room)
+        self._look_after = max(found) if len(found) == room else None
         for which, files in found.items():
-            if which not in self._waiting and self._looked_at.get(which) != files:
+            if which not in self._waiting and self._asked.get(which) != files:
                 self._wait(which, _Waiting(now + 3 * self._settle_s, files))
-        self._looked_at = found
+
+    def _note_asked(self, which: Which, files: int) -> None:
+        """So many files were here when it was last asked for the rest: not again before there are more."""
+        self._asked.pop(which, None)
+        self._asked[which] = files
+        if len(self._asked) > _MOST_WAITING:
+            self._asked.popitem(last=False)
 
     def _wait(self, which: Which, waiting: _Waiting) -> None:
         """The oldest is forgotten when there are too many: a look around, or the box, comes back to it."""

@@ -115,7 +115,7 @@ class Ingest:
         answers += self._files(files, now)
         answers += self._ledgers.take(ledgers, now)
         self._loose.look()
-        return [*answers, *self._relay.seen(boxes, now)]
+        return [*self._relay.seen(boxes, now), *answers]  # why something is destroyed, before that it is
 
     def due(self, now: float) -> Sequence[Answer]:
         """What time brings: `incomplete` where nothing new came, `destroyed` for what took longer, the owner's word."""

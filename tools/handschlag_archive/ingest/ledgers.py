@@ -112,8 +112,10 @@ class Ledgers:
             else:
                 head = transaction.ledger_head(box)
             self._note_gap(transaction, box, self._gap(transaction, box, now))
-        if not reached or head is None:  # a head before the owner's word is one that the box need not know
+        if not reached:  # a head before the owner's word is one that the box need not know
             return []
+        if head is None:  # said all the same: a restored archive that lost the beginning shows its new epoch so
+            return [self._clerk.ledger(box, FIRST_SEQ - 1, GENESIS)]
         return [self._clerk.ledger(box, head.seq, head.sha256)]
 
     def _reach(self, transaction: Transaction, box: str, epoch: Epoch) -> bool:

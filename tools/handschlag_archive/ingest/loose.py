@@ -71,15 +71,14 @@ class Loose:
 
     def _keep_bounds(self, box: str) -> None:
         with self._index.reading() as transaction:
-            files, size = transaction.loose(box)
+            recordings = transaction.open_of(box)
+            files, size = transaction.taken(recordings)
         if files <= self._bounds.files and size <= self._bounds.size:
             if 2 * files <= self._bounds.files and 2 * size <= self._bounds.size:
                 with self._index.transaction() as transaction:
                     transaction.clear_alarm(ALARM, box, "")
             return
         dropped = 0
-        with self._index.reading() as transaction:
-            recordings = transaction.open_of(box)
         for which in recordings:
             if 4 * files <= 3 * self._bounds.files and 4 * size <= 3 * self._bounds.size:
                 break

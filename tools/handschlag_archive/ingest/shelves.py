@@ -9,12 +9,14 @@ from handschlag.sealing.manifest import KEYS, rewrap_counter
 from handschlag_archive.index import Which
 from handschlag_archive.stores.port import LostBytes, Place, Store, Unreached
 
+_REWRAPPED: Final = ".jws"
+
 _log: Final = logging.getLogger(__name__)
 
 
 def is_key(name: str) -> bool:
     """Whether a file holds wrapped keys, and so belongs where nothing is versioned or locked."""
-    return name == KEYS or rewrap_counter(name) is not None
+    return name == KEYS or (name.endswith(_REWRAPPED) and rewrap_counter(name) is not None)
 
 
 class Shelves:

@@ -61,10 +61,10 @@ def publish(task: Task) -> None:
     client.connect("localhost", task.port, clean_start=True)
     client.loop_start()
     connected.wait()
-    began = time.monotonic()
+    began, used = time.monotonic(), time.process_time()
     sent = [client.publish(task.topic, payloads[size], qos=1) for size, count in task.sizes for _ in range(count)]
     sent[-1].wait_for_publish()
-    _say(began=began, ended=time.monotonic())
+    _say(began=began, ended=time.monotonic(), used_s=time.process_time() - used)
     client.disconnect()
     client.loop_stop()
 
@@ -73,20 +73,23 @@ def subscribe(task: Task) -> None:
     """Take everything; says when it is subscribed and when the last message was there."""
     client = _client(task)
     received = 0
+    used = 0.0
 
     def on_connect(_c: Client, _d: Any, _f: ConnectFlags, code: ReasonCode, _p: Properties | None) -> None:
         _must(code)
         client.subscribe(task.topic, qos=1)
 
     def on_subscribe(_c: Client, _d: Any, _mid: int, codes: list[ReasonCode], _p: Properties | None) -> None:
+        nonlocal used
         _must(codes[0])
+        used = time.process_time()
         _say(ready=True)
 
     def on_message(_c: Client, _d: Any, _message: MQTTMessage) -> None:
         nonlocal received
         received += 1
         if received == task.messages:
-            _say(ended=time.monotonic())
+            _say(ended=time.monotonic(), used_s=time.process_time() - used)
             client.disconnect()
 
     client.on_connect = on_connect

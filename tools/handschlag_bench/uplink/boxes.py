@@ -7,7 +7,7 @@ broker. The boxes are simulated (`swarm`), in one process that shares the machin
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -54,11 +54,14 @@ def measure(folder: Path, count: int, *, seconds: float = SECONDS) -> Iterator[R
     took_s = said["ended"] - said["began"]
     yield _row("time to the last receipt", took_s, "s", beside={"connecting s": said["connecting_s"]}, count=count)
     yield _row("rate", said["files"] / took_s, "files/s", beside={"recordings/s": count / took_s}, count=count)
-    yield _row(
-        "kept and verified", kept, f"of {count}", goal=f"== {count}", beside={"again": said["again"]}, count=count
-    )
+    yield _row("kept and verified", kept, f"of {count}", goal=f"== {count}", beside=again_of(said), count=count)
     for name, value in most.items():
         yield _row(f"memory of the {name} at most", value, "MB", beside={"before": before[name]}, count=count)
+
+
+def again_of(said: Mapping[str, float]) -> dict[str, float]:
+    """How often a simulated box had to send something again, and why."""
+    return {"incomplete": said["incomplete"], "no receipt in time": said["timeouts"]}
 
 
 def start_swarm(running: Running, boxes: Sequence[BoxPlace], waiting: Sequence[Backlog], name: str = "swarm") -> Child:

@@ -23,7 +23,7 @@ from handschlag_bench.backlog import Backlog, fill
 from handschlag_bench.postgres import NoPostgreSQL, PostgreSQL, find_programs
 from handschlag_bench.row import Row
 from handschlag_bench.uplink import feeder
-from handschlag_bench.uplink.boxes import start_swarm
+from handschlag_bench.uplink.boxes import again_of, start_swarm
 from handschlag_bench.uplink.kept import all_kept
 from handschlag_bench.uplink.plant import BoxPlace, Plant, Running
 
@@ -108,7 +108,7 @@ def _behind_the_broker(plant: Plant, load: _Load) -> Iterator[Row]:
     all_kept(plant, load.everything())
     took_s = said["ended"] - said["began"]
     clips = said["files"] * _share_of_clips(load)
-    beside = {"share of a core for the boxes, %": 100 * said["cpu_s"] / took_s, "again": said["again"]}
+    beside = {"share of a core for the boxes, %": 100 * said["cpu_s"] / took_s, **again_of(said)}
     yield _row("one worker behind the broker", clips / took_s, "clips/s", goal=">= 1000", beside=beside)
 
 

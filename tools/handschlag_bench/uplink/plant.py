@@ -92,9 +92,13 @@ class Plant:
         )
 
     def settings_of_archive(self, *, data: str = "data", more: str = "", settle_s: float = 5.0) -> str:
-        """Text of an `archive.toml`, with its data in that folder; `more` goes before the first table."""
+        """Text of an `archive.toml`, with its data in that folder; `more` goes before the first table.
+
+        The erasure list lies beside the data: an archive that found another one's would refuse its own index.
+        """
         ca = self.authority.folder
         return f"""data = "{data}"
+erasures = "{data}-erased"
 trust = "trust.json"
 signing_key = "archive-signing.key"
 {more}

@@ -60,7 +60,8 @@ class Count:
     files: int = 0
     stored: int = 0
     receipts: int = 0
-    again: int = 0
+    incomplete: int = 0
+    timeouts: int = 0
     last_at: float = 0.0
 
 
@@ -91,8 +92,12 @@ class _Box:
             names = in_sending_order(path.name for path in folder.iterdir())
             await self._send(folder, names)
             while not isinstance(said := await self._answer(recording), Stored):
-                self.count.again += 1
-                missing = () if said is None else unfold_names(said.names, said.clips)
+                if said is None:
+                    self.count.timeouts += 1
+                    missing: tuple[str, ...] = ()
+                else:
+                    self.count.incomplete += 1
+                    missing = unfold_names(said.names, said.clips)
                 await self._send(folder, (*missing, MANIFEST))
             self.count.stored += 1
             self.count.last_at = time.monotonic()
@@ -157,7 +162,7 @@ async def deliver_all(plan: Plan, archive: Keyring) -> None:
 
 
 def _tell(count: Count, facts: dict[str, float], **more: float) -> None:
-    seen = {name: getattr(count, name) for name in ("files", "stored", "receipts", "again", "last_at")}
+    seen = {name: getattr(count, name) for name in ("files", "stored", "receipts", "incomplete", "timeouts", "last_at")}
     print(json.dumps({**facts, **seen, **more}), flush=True)
 
 

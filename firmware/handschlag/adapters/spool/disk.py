@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from sys import intern
 
 from handschlag.adapters.spool.closing import (
     INTERRUPTED,
@@ -398,7 +399,7 @@ class DiskSpool:
         folder = self._folders.gone(recording) if gone else self._folders.of(recording)
         facts = self._facts(recording)
         manifest = _bytes(folder / MANIFEST)
-        manifest_hash = sha256_hex(manifest) if manifest is not None else ""
+        manifest_hash = intern(sha256_hex(manifest)) if manifest is not None else ""
         epoch, said_at = receipt_of(folder / RECEIPT, recording, manifest_hash)
         receipted = epoch != ""
         if not gone:
@@ -448,4 +449,4 @@ def _whose(head: Path) -> tuple[str, int]:
         found = read_head(head.read_bytes())
     except (FileNotFoundError, SealingError):
         return "", 0
-    return found.boot, found.seizure
+    return intern(found.boot), found.seizure

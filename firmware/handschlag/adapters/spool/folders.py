@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from sys import intern
 
 from handschlag.adapters.spool import names
 from handschlag.ports import FileOps
@@ -56,7 +57,7 @@ class Folders:
         found = {path.name for path in self._spool.iterdir()} if self._spool.exists() else set()
         for recording in sorted({name.removesuffix(_GONE) for name in found}):
             if names.is_recording(recording):
-                yield recording, recording + _GONE in found
+                yield intern(recording), recording + _GONE in found
 
     def revokes(self) -> list[str]:
         """Recordings with a revocation."""

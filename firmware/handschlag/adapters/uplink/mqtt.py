@@ -176,9 +176,10 @@ class MqttUplink:
                 flying = session.end()
         if self._outbox.closing:
             return
-        culprit = self._link.poison.ended(flying)
+        named = ended.code in PACKETS_FAULT
+        culprit = self._link.poison.ended(flying, named=named)
         if culprit is not None:
-            self._link.fail(culprit, str(ended), permanent=ended.code in PACKETS_FAULT)
+            self._link.fail(culprit, str(ended), permanent=named)
         if not self._told or (session is not None and session.accepted):
             self._told = True
             self._tell(Disconnected(self._link.now(), str(ended)))

@@ -59,11 +59,13 @@ class Outbox:
                 return "not connected"
             if sum(map(len, self._waiting)) >= MAX_WAITING and rank > Rank.STATUS:
                 return "too many are waiting"
+            waits = self.waits
             if first:
                 self._waiting[rank].appendleft(what)
             else:
                 self._waiting[rank].append(what)
-        self.ring()
+        if not waits or rank <= Rank.STATUS:
+            self.ring()  # else the thread knows that something waits, and for what it waits itself
         return ""
 
     def next(self, lowest: Rank = Rank.BACKLOG) -> Waiting | None:

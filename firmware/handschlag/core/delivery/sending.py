@@ -23,6 +23,8 @@ from handschlag.core.delivery.state import (
 )
 from handschlag.core.effects import ListFiles, Rank, SaveRow, Send, WakeAt
 
+BUSY = frozenset({Stage.LIVE, Stage.SENDING})
+
 
 def fill(d: Draft) -> None:
     """Hand out as much as may be sent now."""
@@ -94,12 +96,10 @@ def _hand_out(d: Draft) -> None:
 
 def _rank(active: Active, at: float) -> Rank | None:
     """How what comes next of it ranks; None while nothing of it may be sent."""
-    if active.handed >= len(active.to_send) or active.hold_until > at:
+    if active.stage not in BUSY or active.handed >= len(active.to_send) or active.hold_until > at:
         return None
     if active.stage is Stage.LIVE:
         return Rank.LIVE
-    if active.stage is not Stage.SENDING:
-        return None
     if active.to_send[active.handed] != MANIFEST:
         return Rank.BACKLOG
     return None if active.in_flight else Rank.MANIFEST  # it says "now judge": all others must have been taken before

@@ -21,7 +21,7 @@ HANDED_OUT_CAPPED = 8
 
 WITHOUT_PROGRESS = 256
 SENDING_AT_MOST = 8  # with fewer the archive's groups stay small
-ACTIVE_AT_MOST = 32  # with those that were sent whole and wait for their receipts
+ACTIVE_AT_MOST = 16  # with those that were sent whole and wait for their receipts
 RECEIPT_TIMEOUT_S = 12.0
 BACK_OFF_S = (2.0, 900.0)
 REFUSALS_AT_MOST = 5
