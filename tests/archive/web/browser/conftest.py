@@ -40,12 +40,19 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     made.close()
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    """A browser that knows nothing."""
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for all: starting it costs more than most walks."""
     missing = missing_parts()
     if missing:
         pytest.skip(missing)
-    with Browser(tmp_path / "browser") as made:
+    with Browser(tmp_path_factory.mktemp("browser")) as made:
         made.before_each_page(HEARD)
         yield made
+
+
+@pytest.fixture
+def browser(chromium: Browser, workshop: Workshop) -> Browser:
+    """A browser that knows nothing any more: no cookie, no device secret, no window but the first."""
+    chromium.forget(workshop.address)
+    return chromium

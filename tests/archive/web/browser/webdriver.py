@@ -154,6 +154,17 @@ class Browser:
         """A command of the DevTools protocol."""
         return self.ask("POST", "goog/cdp/execute", {"cmd": command, "params": parameters})
 
+    def forget(self, origin: str) -> None:
+        """Everything that pages of `origin` and walks before have left."""
+        self.open("about:blank")
+        self.devtools("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+        self.devtools("Network.clearBrowserCookies", {})
+        self.dark(on=False)
+        self.resize(1200, 950)
+        self.complaints()
+        for left in self.downloads.iterdir():
+            left.unlink()
+
     def press(self, key: str) -> None:
         """One key, wherever the focus is."""
         value = _KEYS.get(key, key)
