@@ -72,6 +72,11 @@ def kept(place: Place, entries: Sequence[dict[str, Any]], found: Findings) -> Ca
         command = box_program("verify", str(path), "--trust", str(place.trust), "--json", "--ledger", str(place.ledger))
         verdict = json.loads(run_program(command))
         found.need(bool(verdict["ok"]), f"die Aufnahme {where} ist echt und vollständig")
+    scrubbed = json.loads(run_program(archive_program("scrub", "--config", config, "--all", "--json")).splitlines()[-1])
+    found.need(
+        bool(scrubbed["ok"]) and scrubbed["read"] >= 1,
+        f"das Archiv hat alles neu gelesen und geprüft: {scrubbed['bytes'] / 1e6:.1f} MB, nichts fehlt",
+    )
     opened = place.opened / f"{recording}.flac"
     command = box_program("open", str(copy), "--key", str(place.owner_key), "-o", str(opened))
     report = json.loads(run_program([*command, "--trust", str(place.trust), "--json"]))
@@ -152,6 +157,8 @@ def withdrawn(place: Place, entries: Sequence[dict[str, Any]], witness: Witness,
     found.need("revoke.jws" in names, "der Widerruf ging ans Archiv")
     remains = [path for path in _archived_files(place.archive) if recording in str(path)]
     found.need(not remains, "im Archiv ist alles davon gelöscht")
+    listed = list((place.archive / "erasures").rglob(f"*{recording}*"))
+    found.need(bool(listed), "in der Löschliste des Archivs, damit kein Backup sie zurückbringt")
     return CallResult(story="withdrawal", outcome="withdrawn", recording=recording)
 
 
