@@ -1,8 +1,8 @@
 """A minute of real-time audio, PortAudio on PulseAudio, beside a machine whose cores are all busy.
 
 The processes beside it have niceness 19, for other tests run in the same minute; `tools/bench audio` has them compute
-as eagerly as the box does, and for an hour. Where the machine keeps no time itself, so that the sender's sound device runs
-dry, too, the box can only be asked to tell what it lost.
+as eagerly as the box does, and for an hour. Where the machine keeps no time itself, so that the sender's sound device
+runs dry, too, the box can only be asked to tell what it lost.
 """
 
 from __future__ import annotations
