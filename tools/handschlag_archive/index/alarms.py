@@ -14,6 +14,7 @@ import sqlalchemy as sql
 
 from handschlag_archive.index import tables
 from handschlag_archive.index.statements import Statements
+from handschlag_archive.periods import written
 
 _table = tables.alarms
 _TEXT_AT_MOST: Final = 500
@@ -76,4 +77,4 @@ class Alarms(Statements):
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return written(datetime.now(UTC))
